@@ -1,0 +1,1 @@
+//! Accepts over HTTP, stores, answers; runs a relay.

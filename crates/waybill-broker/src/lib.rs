@@ -1,0 +1,1 @@
+//! The doorbell: topology, supervised connections, publisher, consumer.

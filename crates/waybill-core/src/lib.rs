@@ -1,0 +1,17 @@
+//! What a message is, which kinds exist, how one is processed and what happens next.
+//!
+//! Everything here is pure: bytes and values in, values out. No tokio, sqlx, lapin or axum; no
+//! clock, no randomness, no environment. What this crate decides can therefore be tested without
+//! a service, and cannot fail for reasons outside of it.
+
+pub mod accept;
+pub mod config;
+pub mod credential;
+pub mod envelope;
+pub mod hl7;
+pub mod kinds;
+pub mod lifecycle;
+pub mod ordering;
+pub mod outcome;
+pub mod recovery;
+pub mod source;

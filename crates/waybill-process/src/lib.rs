@@ -1,0 +1,1 @@
+//! What every long-running process has: configuration, logs, metrics, admin port, shutdown.

@@ -1,0 +1,1 @@
+//! The operator's tool, and the serving process: relay, sweeps, watch.

@@ -1,0 +1,1 @@
+//! Consumes, processes, records, then acks.

@@ -1,0 +1,1 @@
+//! The harness lives in `it/`; this library is empty on purpose.
