@@ -1,1 +1,16 @@
 //! The doorbell: topology, supervised connections, publisher, consumer.
+//!
+//! RabbitMQ wakes workers; it is not where messages are kept. This crate never talks to
+//! PostgreSQL, never publishes from a consuming connection (a blocked connection would hold the
+//! acknowledgements up), and waits for nothing without a time limit.
+
+pub mod api;
+pub mod connection;
+pub mod consumer;
+pub mod dead;
+pub mod error;
+pub mod publisher;
+pub mod topology;
+
+pub use connection::{Broker, Link};
+pub use error::BrokerError;

@@ -5,7 +5,6 @@
 //! a service, and cannot fail for reasons outside of it.
 
 pub mod accept;
-pub mod config;
 pub mod credential;
 pub mod envelope;
 pub mod hl7;

@@ -1,1 +1,183 @@
-//! The one function that publishes: due rows out of the ledger into the broker.
+//! The relay: the one function that publishes. It moves due rows of the ledger into the broker.
+//!
+//! Woken by a hint, driven by a scan: the hint carries no data and may be lost, the scan finds
+//! everything. A row is marked published only after its confirm; whatever was not confirmed stays
+//! due. Nothing else in Waybill publishes: retry, replay and repair only make rows due. Any number
+//! of relays may run; a lease keeps them off each other's windows, and a window published twice
+//! costs a wake-up, never an effect.
+
+mod room;
+mod window;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use waybill_broker::publisher::Publisher;
+use waybill_broker::{Broker, BrokerError, Link, topology};
+use waybill_process::Readiness;
+use waybill_store::{Store, StoreError};
+
+pub use window::Report;
+
+/// The section `relay` of the configuration.
+#[derive(Debug, Clone, serde::Deserialize)]
+pub struct Config {
+    /// Whether this process runs a relay.
+    pub enabled: bool,
+    /// Envelopes published before their confirms are awaited.
+    pub window_max: u32,
+    /// Seconds after which a leased row is due again.
+    pub lease_s: u64,
+    /// Seconds after which an unconfirmed row is due again.
+    pub retry_s: u64,
+    /// The ledger is scanned at least this often, in milliseconds.
+    pub scan_ms: u64,
+    /// Envelopes of a lane that may wait in the broker.
+    pub lane_published_max: u32,
+}
+
+impl Config {
+    /// What is wrong with the values, given the time a window may take; empty: nothing.
+    pub fn mistakes(&self, window_limit: Duration) -> Vec<&'static str> {
+        let rules = [
+            (self.window_max > 0, "relay.window_max must be above 0"),
+            (self.scan_ms > 0, "relay.scan_ms must be above 0"),
+            (self.lane_published_max > 0, "relay.lane_published_max must be above 0"),
+            (
+                Duration::from_secs(self.lease_s) > window_limit * 2,
+                "relay.lease_s must be more than twice amqp.timeout_ms, or windows are published twice",
+            ),
+        ];
+        rules.into_iter().filter(|(fine, _)| !fine).map(|(_, rule)| rule).collect()
+    }
+}
+
+/// Why a session with the broker ended.
+#[derive(Debug, thiserror::Error)]
+pub enum RelayError {
+    /// The broker's side.
+    #[error(transparent)]
+    Broker(#[from] BrokerError),
+    /// The ledger's side.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A relay.
+#[derive(Debug)]
+pub struct Relay {
+    store: Store,
+    broker: Broker,
+    config: Config,
+    hint: Arc<Notify>,
+}
+
+/// The label values of `waybill_publishes_total`.
+const RESULTS: [&str; 5] = ["confirmed", "returned", "nacked", "timeout", "failed"];
+
+impl Relay {
+    /// A relay that `hint` wakes.
+    pub fn new(store: Store, broker: Broker, config: Config, hint: Arc<Notify>) -> Self {
+        for result in RESULTS {
+            metrics::counter!("waybill_publishes_total", "result" => result).increment(0);
+        }
+        metrics::gauge!("waybill_broker_blocked").set(0.0);
+        Self {
+            store,
+            broker,
+            config,
+            hint,
+        }
+    }
+
+    /// Publishes what is due until told to stop, through any number of connections.
+    pub async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
+        let condition = Readiness::default();
+        let mut wait = Duration::from_millis(200);
+        while !stop.is_cancelled() {
+            match self.session(&stop, &condition).await {
+                Ok(()) => break,
+                Err(error) => condition.lacks("relay", error.to_string()),
+            }
+            // a session that got going starts the waits anew
+            wait = if condition.missing().is_empty() { Duration::from_millis(200) } else { wait };
+            tokio::select! {
+                () = stop.cancelled() => break,
+                () = tokio::time::sleep(jittered(wait)) => {}
+            }
+            wait = (wait * 2).min(Duration::from_secs(5));
+        }
+        Ok(())
+    }
+
+    /// One connection's life: connect, check the topology, publish until something breaks.
+    async fn session(&self, stop: &CancellationToken, condition: &Readiness) -> Result<(), RelayError> {
+        let link = self.broker.connect("waybill relay").await?;
+        topology::verify(&link, &self.lanes().await?).await?;
+        let publisher = Publisher::open(&link).await?;
+        condition.has("relay");
+        let ended = self.publish_until_stopped(stop, &link, &publisher, condition).await;
+        metrics::gauge!("waybill_broker_blocked").set(0.0);
+        if ended.is_ok() {
+            link.close().await;
+        }
+        ended
+    }
+
+    async fn publish_until_stopped(
+        &self,
+        stop: &CancellationToken,
+        link: &Link,
+        publisher: &Publisher,
+        condition: &Readiness,
+    ) -> Result<(), RelayError> {
+        let mut rooms = room::Rooms::default();
+        while !stop.is_cancelled() {
+            // interest is registered before looking, so that no hint falls in between
+            let hinted = self.hint.notified();
+            metrics::gauge!("waybill_broker_blocked").set(if link.is_blocked() { 1.0 } else { 0.0 });
+            if !link.is_connected() {
+                return Err(BrokerError::Unavailable("the connection is closed".into()).into());
+            }
+            let mut more = false;
+            if !link.is_blocked() {
+                match self.run_once(publisher, &mut rooms).await {
+                    Ok(report) if report.broken => {
+                        return Err(BrokerError::Unavailable("publishes were not confirmed".into()).into());
+                    }
+                    Ok(report) => {
+                        more = report.more;
+                        condition.has("ledger");
+                    }
+                    // the ledger's trouble is no reason to leave the broker
+                    Err(error) => condition.lacks("ledger", error.to_string()),
+                }
+            }
+            if !more {
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    () = hinted => {}
+                    () = tokio::time::sleep(Duration::from_millis(self.config.scan_ms)) => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The lanes that must be there before anything is published.
+    async fn lanes(&self) -> Result<Vec<String>, StoreError> {
+        let mut lanes = self.store.lanes_due().await?;
+        lanes.extend(self.store.sources().await?.into_iter().filter(|k| k.enabled).map(|k| k.source.lane));
+        lanes.sort_unstable();
+        lanes.dedup();
+        Ok(lanes)
+    }
+}
+
+/// Spreads waits over 0.5 to 1.5 times their length, so that processes do not come back together.
+fn jittered(wait: Duration) -> Duration {
+    let unit = f64::from(uuid::Uuid::now_v7().as_u128() as u32) / f64::from(u32::MAX);
+    wait.mul_f64(0.5 + unit)
+}

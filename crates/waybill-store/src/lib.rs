@@ -1,1 +1,24 @@
-//! The ledger: schema, migrations, every SQL statement, every transition.
+//! The ledger: schema, migrations, every SQL statement and every transition.
+//!
+//! Each verb of [`waybill_core::lifecycle`] is one function here: named, guarded by the states it
+//! may leave, and checked by counting rows. Nobody else writes SQL. This crate never talks to the
+//! broker, and holds no lock or transaction while anything but PostgreSQL is waited for.
+
+pub mod accept;
+pub mod balance;
+pub mod claim;
+pub mod dead;
+mod effects;
+pub mod error;
+pub mod gauges;
+pub mod message;
+pub mod migrate;
+mod ordering;
+pub mod pool;
+pub mod record;
+pub mod relay;
+pub mod source;
+pub mod sweep;
+
+pub use error::StoreError;
+pub use pool::{Limits, Store};

@@ -1,0 +1,274 @@
+//! Fields and what they are made of: repetitions, components, subcomponents, and the three states
+//! a value can be in.
+//!
+//! Splitting happens when a part is asked for. `""` is HL7's null, which deletes what is stored;
+//! an empty or missing part changes nothing. The two are kept apart everywhere.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use super::{Charset, Separators, escape};
+
+/// HL7's null value: present, and saying that there is nothing (HL7 2.5.1, 2.5.3).
+const NULL: &[u8] = b"\"\"";
+
+/// A value as a message gives it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Value<T> {
+    /// Nothing is said: what is stored stays.
+    #[default]
+    Absent,
+    /// HL7 `""`: what is stored is deleted.
+    Null,
+    /// This value.
+    Present(T),
+}
+
+impl<T> Value<T> {
+    /// The value with `change` applied to what is present.
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Value<U> {
+        match self {
+            Self::Absent => Value::Absent,
+            Self::Null => Value::Null,
+            Self::Present(value) => Value::Present(change(value)),
+        }
+    }
+
+    /// As [`Value::map`], where what is present may turn out to say nothing.
+    pub fn filter_map<U>(self, change: impl FnOnce(T) -> Option<U>) -> Value<U> {
+        match self {
+            Self::Absent => Value::Absent,
+            Self::Null => Value::Null,
+            Self::Present(value) => change(value).map_or(Value::Absent, Value::Present),
+        }
+    }
+
+    /// What is present, if anything is.
+    pub fn present(self) -> Option<T> {
+        match self {
+            Self::Present(value) => Some(value),
+            Self::Absent | Self::Null => None,
+        }
+    }
+}
+
+impl<'a> Value<&'a [u8]> {
+    fn of(raw: &'a [u8]) -> Self {
+        match raw {
+            [] => Self::Absent,
+            NULL => Self::Null,
+            _ => Self::Present(raw),
+        }
+    }
+}
+
+/// The bytes of a part and how its message separates; shared by the three kinds of parts.
+#[derive(Clone, Copy)]
+struct Part<'a> {
+    raw: &'a [u8],
+    separators: Separators,
+}
+
+impl<'a> Part<'a> {
+    /// Part `n`, counted from 1. A null has null parts: it deletes them all.
+    fn nth(&self, separator: Option<u8>, n: usize) -> Part<'a> {
+        let raw = match (self.raw, separator, n) {
+            (_, _, 0) => &[],
+            (NULL, _, _) | (_, None, 1) => self.raw,
+            (_, None, _) => &[],
+            (raw, Some(sign), n) => raw.split(|&byte| byte == sign).nth(n - 1).unwrap_or_default(),
+        };
+        Part { raw, separators: self.separators }
+    }
+
+    /// With escapes and character set decoded, and without the trailing blanks that HL7 gives no
+    /// meaning to (2.5.1, 2.A.75).
+    fn text(&self, charset: Charset) -> Value<Cow<'a, str>> {
+        let kept = self.raw.trim_ascii_end();
+        Value::of(kept).map(|raw| match escape::decode(raw, &self.separators) {
+            Cow::Borrowed(bytes) => charset.decode(bytes),
+            Cow::Owned(bytes) => Cow::Owned(charset.decode(&bytes).into_owned()),
+        })
+    }
+}
+
+/// One field with all its repetitions. Component access goes to the first of them.
+#[derive(Clone, Copy)]
+pub struct Field<'a> {
+    part: Part<'a>,
+    literal: bool,
+}
+
+impl<'a> Field<'a> {
+    pub(super) fn new(raw: &'a [u8], separators: Separators) -> Self {
+        Self { part: Part { raw, separators }, literal: false }
+    }
+
+    /// A field that is never split: MSH-1 and MSH-2, which are the separators.
+    pub(super) fn literal(raw: &'a [u8], separators: Separators) -> Self {
+        Self { part: Part { raw, separators }, literal: true }
+    }
+
+    pub(super) fn absent(separators: Separators) -> Self {
+        Self::new(&[], separators)
+    }
+
+    /// The bytes as sent.
+    pub fn raw(&self) -> &'a [u8] {
+        self.part.raw
+    }
+
+    /// The bytes as sent, by state.
+    pub fn value(&self) -> Value<&'a [u8]> {
+        Value::of(self.part.raw)
+    }
+
+    /// The whole field as sent, decoded for its character set only: separators and escapes stay.
+    pub fn as_sent(&self, charset: Charset) -> Value<Cow<'a, str>> {
+        self.value().map(|raw| charset.decode(raw))
+    }
+
+    /// Its repetitions; a field without any content has one, which is empty.
+    pub fn repetitions(&self) -> impl Iterator<Item = Repetition<'a>> + use<'a> {
+        let (Part { raw, separators }, literal) = (self.part, self.literal);
+        raw.split(move |&byte| byte == separators.repetition && !literal)
+            .map(move |raw| Repetition { part: Part { raw, separators }, literal })
+    }
+
+    /// Component `n`, counted from 1, of the first repetition.
+    pub fn component(&self, n: usize) -> Component<'a> {
+        let first = self.repetitions().next();
+        let absent = Repetition { part: Part { raw: &[], ..self.part }, literal: self.literal };
+        first.unwrap_or(absent).component(n)
+    }
+}
+
+/// One repetition of a field.
+#[derive(Clone, Copy)]
+pub struct Repetition<'a> {
+    part: Part<'a>,
+    literal: bool,
+}
+
+impl<'a> Repetition<'a> {
+    /// The bytes as sent.
+    pub fn raw(&self) -> &'a [u8] {
+        self.part.raw
+    }
+
+    /// Component `n`, counted from 1.
+    pub fn component(&self, n: usize) -> Component<'a> {
+        let separator = (!self.literal).then_some(self.part.separators.component);
+        Component { part: self.part.nth(separator, n) }
+    }
+}
+
+/// One component, or one subcomponent of it.
+#[derive(Clone, Copy)]
+pub struct Component<'a> {
+    part: Part<'a>,
+}
+
+impl<'a> Component<'a> {
+    /// The bytes as sent.
+    pub fn raw(&self) -> &'a [u8] {
+        self.part.raw
+    }
+
+    /// The bytes as sent, by state.
+    pub fn value(&self) -> Value<&'a [u8]> {
+        Value::of(self.part.raw)
+    }
+
+    /// Subcomponent `n`, counted from 1.
+    pub fn subcomponent(&self, n: usize) -> Component<'a> {
+        Component { part: self.part.nth(self.part.separators.subcomponent, n) }
+    }
+
+    /// The text: escapes and character set decoded, trailing blanks removed.
+    pub fn text(&self, charset: Charset) -> Value<Cow<'a, str>> {
+        self.part.text(charset)
+    }
+}
+
+/// Only the size: a field is about a person.
+macro_rules! debug_shows_the_size_only {
+    ($($part:ident),*) => {$(
+        impl fmt::Debug for $part<'_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}({} bytes)", stringify!($part), self.part.raw.len())
+            }
+        }
+    )*};
+}
+
+debug_shows_the_size_only!(Field, Repetition, Component);
+
+#[cfg(test)]
+mod tests {
+    use super::{Field, Value};
+    use crate::hl7::{Charset, Separators};
+
+    const USUAL: Separators = Separators {
+        field: b'|',
+        component: b'^',
+        repetition: b'~',
+        escape: Some(b'\\'),
+        subcomponent: Some(b'&'),
+        truncation: None,
+    };
+
+    /// The state of component `n`.`m` of the first repetition.
+    fn check(raw: &str, n: usize, m: usize, expected: Value<&str>) {
+        let component = Field::new(raw.as_bytes(), USUAL).component(n).subcomponent(m);
+        assert_eq!(component.text(Charset::Utf8).map(|text| text.into_owned()), expected.map(str::to_owned), "{raw}");
+    }
+
+    #[test]
+    fn parts_are_found_by_number() {
+        check("DOE^JANE~X^Y", 1, 1, Value::Present("DOE"));
+        check("DOE^JANE~X^Y", 2, 1, Value::Present("JANE"));
+        check("DOE^JANE~X^Y", 3, 1, Value::Absent);
+        check("DOE&VAN^JANE", 1, 2, Value::Present("VAN"));
+        check("DOE&VAN^JANE", 1, 3, Value::Absent);
+        check("DOE", 0, 1, Value::Absent);
+        check("DOE", 1, 0, Value::Absent);
+        check("", 1, 1, Value::Absent);
+    }
+
+    #[test]
+    fn null_empty_and_present_differ() {
+        check("\"\"", 1, 1, Value::Null);
+        check("\"\"^JANE", 1, 1, Value::Null);
+        check("\"\"^JANE", 2, 1, Value::Present("JANE"));
+        check("^JANE", 1, 1, Value::Absent);
+        check("\"\"\"", 1, 1, Value::Present("\"\"\""));
+    }
+
+    #[test]
+    fn a_null_field_nulls_all_its_parts() {
+        check("\"\"", 5, 1, Value::Null);
+        check("A^\"\"", 2, 3, Value::Null);
+        check("\"\"~B^C", 2, 1, Value::Null);
+    }
+
+    #[test]
+    fn text_is_unescaped_after_splitting_and_loses_trailing_blanks() {
+        check("R\\T\\D^X", 1, 1, Value::Present("R&D"));
+        check("A\\S\\B", 1, 1, Value::Present("A^B"));
+        check(" DOE  ", 1, 1, Value::Present(" DOE"));
+        check("   ", 1, 1, Value::Absent);
+    }
+
+    #[test]
+    fn repetitions_come_in_order() {
+        let raw: Vec<_> = Field::new(b"1^A~~2^B", USUAL).repetitions().map(|one| one.raw()).collect();
+        assert_eq!(raw, [&b"1^A"[..], b"", b"2^B"]);
+    }
+
+    #[test]
+    fn debug_shows_no_content() {
+        let field = Field::new(b"DOE^JANE", USUAL);
+        assert_eq!(format!("{field:?} {:?}", field.component(1)), "Field(8 bytes) Component(3 bytes)");
+    }
+}

@@ -1,0 +1,133 @@
+//! Ordering keys: which messages must have their effects in the order they were answered.
+//!
+//! A key is a hash, for the values it is made of may be personal. A message may carry several: a
+//! merge has the survivor's and the prior patient's, so that nothing overtakes it on either side.
+//! A message in which the value is missing falls back to one key of its source.
+
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use crate::hl7::Header;
+use crate::source::{OrderBy, Source};
+
+/// A body, as far as ordering needs to know it.
+#[derive(Debug, Clone, Copy)]
+pub enum Content<'a> {
+    /// An HL7 message.
+    Hl7(&'a Header<'a>),
+    /// A well-formed JSON text.
+    Json(&'a [u8]),
+    /// Anything else.
+    Opaque,
+}
+
+/// The ordering keys of a message: sorted, without repeats; empty when the source has no order.
+pub fn keys(source: &Source, content: Content<'_>) -> Vec<i64> {
+    let values: Vec<Vec<String>> = match (&source.order_by, content) {
+        (OrderBy::None, _) => return Vec::new(),
+        (OrderBy::Patient, Content::Hl7(header)) => header
+            .patient_key()
+            .into_iter()
+            .chain(header.surviving_patients())
+            .chain(header.merged_patients())
+            .map(|patient| vec![patient.authority, patient.id])
+            .collect(),
+        (OrderBy::Visit, Content::Hl7(header)) => {
+            header.visit_key().into_iter().map(|visit| vec![visit]).collect()
+        }
+        (OrderBy::Json(pointer), Content::Json(body)) => {
+            at_pointer(body, pointer).into_iter().map(|value| vec![value]).collect()
+        }
+        _ => Vec::new(),
+    };
+    let mut keys: Vec<i64> = if values.is_empty() {
+        vec![hash(&source.name, &[])]
+    } else {
+        values.iter().map(|parts| hash(&source.name, parts)).collect()
+    };
+    keys.sort_unstable();
+    keys.dedup();
+    keys
+}
+
+/// The text of the value at `pointer`: a number and the string of its digits are the same key.
+fn at_pointer(body: &[u8], pointer: &str) -> Option<String> {
+    let json: Value = serde_json::from_slice(body).ok()?;
+    match json.pointer(pointer)? {
+        Value::String(text) if !text.is_empty() => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+/// 64 bits of a hash: two keys that met by chance would only wait for each other.
+fn hash(source: &str, parts: &[String]) -> i64 {
+    let mut hasher = Sha256::new();
+    hasher.update(source.as_bytes());
+    for part in parts {
+        hasher.update([0]);
+        hasher.update(part.as_bytes());
+    }
+    let mut bytes = [0; 8];
+    bytes.copy_from_slice(&hasher.finalize()[..8]);
+    i64::from_be_bytes(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hl7::Message;
+    use crate::source::read;
+
+    fn source(format: &str, kind: &str, order_by: &str) -> Source {
+        let text = format!(
+            "[[source]]\nname = \"a\"\nformat = \"{format}\"\nkind = \"{kind}\"\norder_by = \"{order_by}\""
+        );
+        read(&text).unwrap().remove(0)
+    }
+
+    fn json_keys(body: &str) -> Vec<i64> {
+        let source = source("json", "conditions-of-joining", "json:/id");
+        keys(&source, Content::Json(body.as_bytes()))
+    }
+
+    fn hl7_keys(order_by: &str, segments: &str) -> Vec<i64> {
+        let body = format!("MSH|^~\\&|A|B|C|D|20260310||ADT^A40|1|P|2.5\r{segments}");
+        let message = Message::parse(body.as_bytes()).unwrap();
+        let header = Header::read(message, "", "utf-8");
+        keys(&source("hl7v2", "visit", order_by), Content::Hl7(&header))
+    }
+
+    #[test]
+    fn a_number_and_its_digits_are_one_key_other_values_are_not() {
+        assert_eq!(json_keys(r#"{"id": 12}"#), json_keys(r#"{"id": "12"}"#));
+        assert_ne!(json_keys(r#"{"id": 12}"#), json_keys(r#"{"id": 13}"#));
+    }
+
+    #[test]
+    fn without_a_value_the_source_is_the_key() {
+        assert_eq!(json_keys("{}"), json_keys(r#"{"id": null}"#));
+        assert_eq!(json_keys("{}").len(), 1);
+        assert_eq!(hl7_keys("patient", "").len(), 1);
+    }
+
+    #[test]
+    fn a_merge_carries_the_keys_of_both_patients() {
+        let one = hl7_keys("patient", "PID|||1^^^X\r");
+        let other = hl7_keys("patient", "PID|||2^^^X\r");
+        let merge = hl7_keys("patient", "PID|||1^^^X\rMRG|2^^^X\r");
+        assert_eq!(merge.len(), 2);
+        assert!(merge.contains(&one[0]) && merge.contains(&other[0]));
+    }
+
+    #[test]
+    fn patients_are_told_apart_by_their_authority() {
+        assert_ne!(hl7_keys("patient", "PID|||1^^^X\r"), hl7_keys("patient", "PID|||1^^^Y\r"));
+    }
+
+    #[test]
+    fn no_order_no_keys() {
+        assert!(hl7_keys("none", "PID|||1^^^X\r").is_empty());
+        assert_eq!(hl7_keys("source", "PID|||1^^^X\r"), hl7_keys("source", "PID|||2^^^X\r"));
+    }
+}

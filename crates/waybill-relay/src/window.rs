@@ -1,0 +1,121 @@
+//! One pass: for each lane with something due, lease a window, publish it, settle it.
+
+use std::time::{Duration, Instant};
+
+use uuid::Uuid;
+use waybill_broker::publisher::{Outgoing, Publisher, Settled};
+use waybill_core::envelope::Envelope;
+use waybill_store::StoreError;
+use waybill_store::relay::{Room, Window};
+
+use crate::Relay;
+use crate::room::Rooms;
+
+/// What one pass did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Rows leased.
+    pub leased: usize,
+    /// Envelopes confirmed.
+    pub confirmed: usize,
+    /// The connection is of no more use.
+    pub broken: bool,
+    /// A lane gave a full window: there may be more.
+    pub more: bool,
+}
+
+impl Relay {
+    /// Publishes one window of each lane that has something due.
+    pub(crate) async fn run_once(
+        &self,
+        publisher: &Publisher,
+        rooms: &mut Rooms,
+    ) -> Result<Report, StoreError> {
+        let mut report = Report::default();
+        for lane in self.store.lanes_due().await? {
+            let window = self.lease(&lane, rooms).await?;
+            if window.messages.is_empty() {
+                continue;
+            }
+            let began = Instant::now();
+            let settled = publisher.publish(&lane, &envelopes(&window)).await;
+            metrics::histogram!("waybill_confirm_seconds").record(began.elapsed().as_secs_f64());
+            count(&settled);
+            report.leased += window.messages.len();
+            report.more |= window.messages.len() == self.config.window_max as usize;
+            report.confirmed += settled.confirmed.len();
+            rooms.published(&lane, settled.confirmed.len());
+            self.settle(&lane, &window, &settled).await?;
+            if settled.is_broken() {
+                report.broken = true;
+                break;
+            }
+        }
+        Ok(report)
+    }
+
+    /// Leases a window that fits into the lane's share of the broker.
+    async fn lease(&self, lane: &str, rooms: &mut Rooms) -> Result<Window, StoreError> {
+        let room = Room {
+            window_max: self.config.window_max,
+            lane_published_max: self.config.lane_published_max,
+        };
+        let now = Instant::now();
+        if !rooms.is_far(lane, room, now) {
+            let counted = self.store.published(lane, room.lane_published_max).await?;
+            rooms.counted(lane, counted, now);
+        }
+        let exact = !rooms.is_far(lane, room, now);
+        let lease = Duration::from_secs(self.config.lease_s);
+        self.store.lease(lane, room, exact, lease).await
+    }
+
+    /// Writes down what was confirmed; what was not stays due.
+    async fn settle(&self, lane: &str, window: &Window, settled: &Settled) -> Result<(), StoreError> {
+        if !settled.confirmed.is_empty() {
+            self.store.confirm(window.lease, &settled.confirmed).await?;
+        }
+        let unconfirmed: Vec<Uuid> = settled.unconfirmed().collect();
+        if !unconfirmed.is_empty() {
+            tracing::warn!(
+                lane,
+                returned = settled.returned.len(),
+                nacked = settled.nacked.len(),
+                timeout = settled.timed_out.len(),
+                failed = settled.failed.len(),
+                "publishes were not confirmed; these messages stay due"
+            );
+            let wait = Duration::from_secs(self.config.retry_s);
+            self.store.give_back(window.lease, &unconfirmed, wait).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The window's envelopes. A message whose sender gave no trace context gets one made of its id.
+fn envelopes(window: &Window) -> Vec<Outgoing> {
+    let outgoing = |message: &waybill_store::relay::Leased| {
+        let id = message.id;
+        let span = (id.as_u128() as u64) | 1;
+        Outgoing {
+            envelope: Envelope::new(id, message.attempts),
+            traceparent: message
+                .traceparent
+                .clone()
+                .unwrap_or_else(|| format!("00-{}-{span:016x}-00", id.simple())),
+        }
+    };
+    window.messages.iter().map(outgoing).collect()
+}
+
+fn count(settled: &Settled) {
+    for (result, ids) in [
+        ("confirmed", &settled.confirmed),
+        ("returned", &settled.returned),
+        ("nacked", &settled.nacked),
+        ("timeout", &settled.timed_out),
+        ("failed", &settled.failed),
+    ] {
+        metrics::counter!("waybill_publishes_total", "result" => result).increment(ids.len() as u64);
+    }
+}

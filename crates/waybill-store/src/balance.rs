@@ -1,0 +1,104 @@
+//! The balance: what was accepted, against where it is, from the raw tables in one snapshot.
+//!
+//! This is the second code path: it never asks the verbs of this crate, and it does not believe a
+//! state's name. A message is accounted for when its row has what that state promises: a due row a
+//! due time, a held one an unfinished predecessor, one in hand a lease, a processed one an attempt.
+
+use serde::Serialize;
+use sqlx::Row as _;
+
+use crate::{Store, StoreError};
+
+/// One source's balance.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Balance {
+    /// The source.
+    pub source: String,
+    /// Receipts given for new messages.
+    pub accepted: i64,
+    /// Submissions answered as repeats.
+    pub duplicate: i64,
+    /// Processed, the ignored included.
+    pub processed: i64,
+    /// Processed without effects.
+    pub ignored: i64,
+    /// Set aside for a person.
+    pub dead: i64,
+    /// Discarded by a person.
+    pub discarded: i64,
+    /// Waiting for an earlier message of their key.
+    pub held: i64,
+    /// Due, published, in hand or to be retried.
+    pub in_flight: i64,
+    /// In no column: accepted, and not where their row says they are.
+    pub unaccounted: i64,
+}
+
+const BALANCE: &str = "
+with looked_at as (
+    select r.source, r.id as receipt, p.ignored,
+           case when p.id is null or b.id is null then 'unaccounted'
+                when p.state in ('accepted', 'retrying') and p.due_at is not null then 'in_flight'
+                when p.state = 'published' and p.published_at is not null then 'in_flight'
+                when p.state = 'processing' and p.claimed_until is not null and p.attempts > 0
+                    then 'in_flight'
+                -- held: the message it waits for is unfinished, or dead and holding
+                when p.state = 'held' and exists (
+                    select from progress e where e.id = p.held_behind
+                      and e.state not in ('processed', 'discarded')) then 'held'
+                when p.state = 'processed' and p.finished_at is not null and exists (
+                    select from attempt a where a.id = p.id and a.outcome in ('processed', 'ignored'))
+                    then 'processed'
+                when p.state = 'dead' and p.error_class is not null then 'dead'
+                when p.state = 'discarded' then 'discarded'
+                else 'unaccounted' end as place
+    from receipt r
+    left join progress p on p.id = r.id
+    left join body b on b.id = r.id
+    where $1::interval is null
+       or p.id is null or p.finished_at is null or p.finished_at > now() - $1::interval
+)
+select s.name as source,
+       count(l.receipt) as accepted,
+       coalesce(max(d.count), 0)::bigint as duplicate,
+       count(*) filter (where place = 'processed') as processed,
+       count(*) filter (where place = 'processed' and ignored is not null) as ignored,
+       count(*) filter (where place = 'dead') as dead,
+       count(*) filter (where place = 'discarded') as discarded,
+       count(*) filter (where place = 'held') as held,
+       count(*) filter (where place = 'in_flight') as in_flight,
+       count(*) filter (where place = 'unaccounted') as unaccounted
+from source s
+left join looked_at l on l.source = s.name
+left join duplicate d on d.source = s.name
+group by s.name order by s.name";
+
+impl Store {
+    /// The balance of every source: of all messages, or of the unfinished ones and those finished
+    /// within `recent`.
+    pub async fn balance(
+        &self,
+        recent: Option<std::time::Duration>,
+    ) -> Result<Vec<Balance>, StoreError> {
+        let rows = sqlx::query(BALANCE)
+            .bind(recent.map(crate::claim::interval))
+            .fetch_all(self.pool())
+            .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(Balance {
+                    source: row.try_get("source")?,
+                    accepted: row.try_get("accepted")?,
+                    duplicate: row.try_get("duplicate")?,
+                    processed: row.try_get("processed")?,
+                    ignored: row.try_get("ignored")?,
+                    dead: row.try_get("dead")?,
+                    discarded: row.try_get("discarded")?,
+                    held: row.try_get("held")?,
+                    in_flight: row.try_get("in_flight")?,
+                    unaccounted: row.try_get("unaccounted")?,
+                })
+            })
+            .collect()
+    }
+}

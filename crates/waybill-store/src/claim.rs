@@ -1,0 +1,150 @@
+//! Claiming: a worker takes messages in hand and gets their bodies.
+//!
+//! A claim counts the attempt, before anything is tried, so that a crash counts too; the attempt's
+//! number is the fence that keeps a late worker from changing anything. A message whose ordering
+//! gate is closed is held instead. What is final, not yet due, or in another worker's hand is left
+//! alone: whoever has it, or the sweep after them, sees it through.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use sqlx::postgres::PgRow;
+use sqlx::postgres::types::PgInterval;
+use sqlx::Row as _;
+use uuid::Uuid;
+
+use crate::{Store, StoreError, ordering};
+
+/// A message in a worker's hand.
+#[derive(Debug, Clone)]
+pub struct Claimed {
+    /// Its id.
+    pub id: Uuid,
+    /// Whose it is.
+    pub source: String,
+    /// Which processor reads it.
+    pub kind: String,
+    /// The attempt this is, from 1: the fence.
+    pub attempt: i32,
+    /// When it was accepted.
+    pub received_at: DateTime<Utc>,
+    /// When this claim was made, by the ledger's clock.
+    pub claimed_at: DateTime<Utc>,
+    /// The media type it was posted with.
+    pub content_type: String,
+    /// Its body.
+    pub body: Vec<u8>,
+}
+
+/// What a claim came to.
+#[derive(Debug, Default)]
+pub struct Claim {
+    /// In hand now.
+    pub claimed: Vec<Claimed>,
+    /// Held now: an earlier message of a key is unfinished.
+    pub held: Vec<Uuid>,
+    /// Not in the ledger at all.
+    pub unknown: Vec<Uuid>,
+}
+
+const CLAIM: &str = "
+with candidate as materialized (
+    select p.id from progress p
+    where p.id = any($1)
+      and p.state in ('accepted', 'published', 'retrying')
+      and (p.due_at is null or p.due_at <= now())
+    order by p.id for update
+), blocked as materialized (
+    -- the first unfinished message of any of its keys stands before it, or one is in hand
+    select distinct on (o.id) o.id, coalesce(first.id, h.id) as behind
+    from candidate c
+    join ordering o on o.id = c.id
+    left join lateral (
+        select e.id from ordering e where e.key = o.key and e.seq < o.seq order by e.seq limit 1
+    ) first on true
+    left join in_hand h on h.key = o.key and h.id <> o.id
+    where first.id is not null or h.id is not null
+    order by o.id, first.id nulls last
+), held as (
+    update progress p
+    set state = 'held', held_behind = b.behind, due_at = null, lease = null, lease_until = null
+    from blocked b where p.id = b.id
+    returning p.id
+), claimed as (
+    update progress p
+    set state = 'processing', attempts = attempts + 1,
+        -- delivered, so published, whether or not the relay has written that down yet
+        published_at = coalesce(published_at, now()),
+        due_at = null, lease = null, lease_until = null,
+        claimed_by = $2, claimed_at = now(), claimed_until = now() + $3
+    from candidate c
+    where p.id = c.id and not exists (select from blocked b where b.id = c.id)
+    returning p.id, p.attempts, p.claimed_at
+), taken as (
+    insert into in_hand (key, id)
+    select o.key, o.id from ordering o join claimed using (id)
+)
+select g.id, r.id is not null as known, held.id is not null as held,
+       claimed.attempts, claimed.claimed_at, r.source, r.kind, r.received_at, r.content_type, b.body
+from (select distinct unnest($1::uuid[]) as id) g
+left join receipt r on r.id = g.id
+left join held on held.id = g.id
+left join claimed on claimed.id = g.id
+left join body b on b.id = claimed.id
+order by r.seq";
+
+impl Store {
+    /// Claims what can be claimed of `ids` for `worker`, under a lease.
+    ///
+    /// # Errors
+    /// When the ledger is unavailable: nothing is claimed then, or the lease runs out.
+    pub async fn claim(
+        &self,
+        ids: &[Uuid],
+        worker: &str,
+        lease: Duration,
+    ) -> Result<Claim, StoreError> {
+        let mut transaction = self.begin().await?;
+        ordering::lock(&mut transaction, ids).await?;
+        let rows = sqlx::query(CLAIM)
+            .bind(ids)
+            .bind(worker)
+            .bind(interval(lease))
+            .fetch_all(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+        let mut claim = Claim::default();
+        for row in &rows {
+            if !row.try_get::<bool, _>("known")? {
+                claim.unknown.push(row.try_get("id")?);
+            } else if row.try_get::<bool, _>("held")? {
+                claim.held.push(row.try_get("id")?);
+            } else if let Some(attempt) = row.try_get("attempts")? {
+                claim.claimed.push(read(row, attempt)?);
+            }
+        }
+        Ok(claim)
+    }
+}
+
+fn read(row: &PgRow, attempt: i32) -> Result<Claimed, StoreError> {
+    Ok(Claimed {
+        id: row.try_get("id")?,
+        source: row.try_get("source")?,
+        kind: row.try_get("kind")?,
+        attempt,
+        received_at: row.try_get("received_at")?,
+        claimed_at: row.try_get("claimed_at")?,
+        content_type: row.try_get("content_type")?,
+        body: row.try_get("body")?,
+    })
+}
+
+/// A duration as PostgreSQL takes it.
+pub(crate) fn interval(duration: Duration) -> PgInterval {
+    PgInterval {
+        months: 0,
+        days: 0,
+        microseconds: i64::try_from(duration.as_micros()).unwrap_or(i64::MAX),
+    }
+}

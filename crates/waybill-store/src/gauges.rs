@@ -1,0 +1,87 @@
+//! Figures of the ledger for the metrics: what is due, held, dead, overdue, and how long a source
+//! has been silent. Each is one query over a narrow index.
+
+use sqlx::Row as _;
+
+use crate::{Store, StoreError};
+
+/// What is due now.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Due {
+    /// Messages due and not published.
+    pub messages: i64,
+    /// How long the oldest has been due, in seconds.
+    pub oldest_s: f64,
+}
+
+/// One source's figures.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SourceFigures {
+    /// The source.
+    pub source: String,
+    /// Unfinished longer than the source's deadline.
+    pub overdue: i64,
+    /// Seconds since its last message, or since it was applied.
+    pub silent_s: f64,
+}
+
+impl Store {
+    /// What is due now.
+    pub async fn due(&self) -> Result<Due, StoreError> {
+        let row = sqlx::query(
+            "select count(*) as messages,
+                    coalesce(extract(epoch from now() - min(due_at)), 0)::float8 as oldest_s
+             from progress where due_at <= now()",
+        )
+        .fetch_one(self.pool())
+        .await?;
+        Ok(Due {
+            messages: row.try_get("messages")?,
+            oldest_s: row.try_get("oldest_s")?,
+        })
+    }
+
+    /// Messages held.
+    pub async fn held(&self) -> Result<i64, StoreError> {
+        Ok(sqlx::query_scalar("select count(*) from progress where state = 'held'")
+            .fetch_one(self.pool())
+            .await?)
+    }
+
+    /// Dead letters by source, kind and error class.
+    pub async fn dead_counts(&self) -> Result<Vec<(String, String, String, i64)>, StoreError> {
+        Ok(sqlx::query_as(
+            "select source, kind, error_class, count(*) from progress where state = 'dead'
+             group by source, kind, error_class",
+        )
+        .fetch_all(self.pool())
+        .await?)
+    }
+
+    /// Overdue messages and silence, by enabled source.
+    pub async fn source_figures(&self) -> Result<Vec<SourceFigures>, StoreError> {
+        let rows = sqlx::query(
+            "select s.name as source,
+                    (select count(*) from progress p join receipt r on r.id = p.id
+                     where p.source = s.name and p.finished_at is null
+                       and p.state in ('accepted', 'published', 'held', 'processing', 'retrying')
+                       and r.received_at < now() - make_interval(secs => (s.spec->>'deadline_s')::float8)
+                    ) as overdue,
+                    extract(epoch from now() - coalesce(
+                        (select max(received_at) from receipt r where r.source = s.name),
+                        s.changed_at))::float8 as silent_s
+             from source s where s.enabled order by s.name",
+        )
+        .fetch_all(self.pool())
+        .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(SourceFigures {
+                    source: row.try_get("source")?,
+                    overdue: row.try_get("overdue")?,
+                    silent_s: row.try_get("silent_s")?,
+                })
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,217 @@
+//! One message: its receipt, its state, its attempts and its timeline.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sqlx::Row as _;
+use sqlx::postgres::PgRow;
+use uuid::Uuid;
+
+use crate::{Store, StoreError};
+
+/// A message with all that happened to it. Serialises as the contract's receipt, extended.
+#[derive(Debug, Clone, Serialize)]
+pub struct Message {
+    /// Its id.
+    pub id: Uuid,
+    /// Whose it is.
+    pub source: String,
+    /// Its kind.
+    pub kind: String,
+    /// Where it is now.
+    pub state: String,
+    /// When it was accepted.
+    pub received_at: DateTime<Utc>,
+    /// SHA-256 of the body, hexadecimal.
+    pub sha256: String,
+    /// The body's length.
+    pub bytes: i32,
+    /// The sender's key.
+    pub idempotency_key: Option<String>,
+    /// Always false here: this is the message, not an answer to a repeat.
+    pub duplicate: bool,
+    /// Its control id was seen before with other bytes.
+    pub control_id_conflict: bool,
+    /// Attempts begun.
+    pub attempts: i32,
+    /// When the broker confirmed it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub published_at: Option<DateTime<Utc>>,
+    /// When it became final.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<DateTime<Utc>>,
+    /// When it is due to be published.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub due_at: Option<DateTime<Utc>>,
+    /// The message it waits for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub held_behind: Option<Uuid>,
+    /// Why it had no effects.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ignored: Option<String>,
+    /// The class of its last failure.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error_class: Option<String>,
+    /// Its last failure in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error_reason: Option<String>,
+    /// The attempts that ended.
+    pub attempt_log: Vec<Attempt>,
+    /// What happened, in order.
+    pub timeline: Vec<Event>,
+    #[serde(skip)]
+    claim: Option<(String, DateTime<Utc>)>,
+}
+
+/// An attempt that ended.
+#[derive(Debug, Clone, Serialize)]
+pub struct Attempt {
+    /// Its number, from 1.
+    pub attempt: i32,
+    /// Who made it.
+    pub worker: String,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// When it ended.
+    pub ended_at: DateTime<Utc>,
+    /// processed, ignored, failed or abandoned.
+    pub outcome: String,
+    /// The class of its failure.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error_class: Option<String>,
+    /// Its failure in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error_reason: Option<String>,
+}
+
+/// One thing that happened.
+#[derive(Debug, Clone, Serialize)]
+pub struct Event {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// What, as a short phrase.
+    pub what: String,
+}
+
+impl Store {
+    /// The message `id`; of `source` alone where one is given.
+    pub async fn message(
+        &self,
+        id: Uuid,
+        source: Option<&str>,
+    ) -> Result<Option<Message>, StoreError> {
+        let row = sqlx::query("select * from message where id = $1 and ($2::text is null or source = $2)")
+            .bind(id)
+            .bind(source)
+            .fetch_optional(self.pool())
+            .await?;
+        let Some(row) = row else { return Ok(None) };
+        let mut message = read(&row)?;
+        let attempts = sqlx::query("select * from attempt where id = $1 order by attempt")
+            .bind(id)
+            .fetch_all(self.pool())
+            .await?;
+        for row in &attempts {
+            message.attempt_log.push(read_attempt(row)?);
+        }
+        message.timeline = message.story();
+        Ok(Some(message))
+    }
+
+    /// The newest message of `source` whose sender's key hashes to `dedupe_prefix`.
+    pub async fn message_by_key(
+        &self,
+        source: &str,
+        dedupe_prefix: &[u8; 16],
+    ) -> Result<Option<Message>, StoreError> {
+        let id: Option<Uuid> = sqlx::query_scalar(
+            "select id from receipt
+             where source = $1 and dedupe_key >= $2
+               and dedupe_key < $2 || decode(repeat('ff', 17), 'hex')
+             order by seq desc limit 1",
+        )
+        .bind(source)
+        .bind(&dedupe_prefix[..])
+        .fetch_optional(self.pool())
+        .await?;
+        match id {
+            Some(id) => self.message(id, Some(source)).await,
+            None => Ok(None),
+        }
+    }
+}
+
+impl Message {
+    /// The timeline, told from the columns: nothing is stored twice.
+    fn story(&self) -> Vec<Event> {
+        let mut events = Vec::new();
+        let mut tell = |at: DateTime<Utc>, what: String| events.push(Event { at, what });
+        tell(self.received_at, "accepted".into());
+        if let Some(at) = self.published_at {
+            tell(at, "published".into());
+        }
+        for attempt in &self.attempt_log {
+            let number = attempt.attempt;
+            tell(attempt.started_at, format!("attempt {number} claimed by {}", attempt.worker));
+            let why = match (&attempt.error_class, &attempt.error_reason) {
+                (Some(class), Some(reason)) => format!(": {class}: {reason}"),
+                _ => String::new(),
+            };
+            tell(attempt.ended_at, format!("attempt {number} {}{why}", attempt.outcome));
+        }
+        if let Some((worker, at)) = &self.claim {
+            tell(*at, format!("attempt {} claimed by {worker}", self.attempts));
+        }
+        if let Some(at) = self.finished_at {
+            tell(at, self.state.clone());
+        }
+        events.sort_by_key(|event| event.at);
+        if let Some(at) = self.due_at {
+            events.push(Event { at, what: "due to be published".into() });
+        }
+        events
+    }
+}
+
+fn read(row: &PgRow) -> Result<Message, StoreError> {
+    let state: String = row.try_get("state")?;
+    let claim = if state == "processing" {
+        Some((row.try_get("claimed_by")?, row.try_get("claimed_at")?))
+    } else {
+        None
+    };
+    Ok(Message {
+        id: row.try_get("id")?,
+        source: row.try_get("source")?,
+        kind: row.try_get("kind")?,
+        state,
+        received_at: row.try_get("received_at")?,
+        sha256: row.try_get("sha256")?,
+        bytes: row.try_get("bytes")?,
+        idempotency_key: row.try_get("idempotency_key")?,
+        duplicate: false,
+        control_id_conflict: row.try_get("control_id_conflict")?,
+        attempts: row.try_get("attempts")?,
+        published_at: row.try_get("published_at")?,
+        finished_at: row.try_get("finished_at")?,
+        due_at: row.try_get("due_at")?,
+        held_behind: row.try_get("held_behind")?,
+        ignored: row.try_get("ignored")?,
+        error_class: row.try_get("error_class")?,
+        error_reason: row.try_get("error_reason")?,
+        attempt_log: Vec::new(),
+        timeline: Vec::new(),
+        claim,
+    })
+}
+
+fn read_attempt(row: &PgRow) -> Result<Attempt, StoreError> {
+    Ok(Attempt {
+        attempt: row.try_get("attempt")?,
+        worker: row.try_get("worker")?,
+        started_at: row.try_get("started_at")?,
+        ended_at: row.try_get("ended_at")?,
+        outcome: row.try_get("outcome")?,
+        error_class: row.try_get("error_class")?,
+        error_reason: row.try_get("error_reason")?,
+    })
+}

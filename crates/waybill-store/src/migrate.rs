@@ -1,0 +1,68 @@
+//! The schema's migrations, compiled in. Run by `waybill migrate`, never by a starting process.
+//!
+//! A migration that was released is never edited; the schema changes by expand, then contract, so
+//! that old and new processes can run side by side.
+
+use std::borrow::Cow;
+
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::{AssertSqlSafe, SqlSafeStr as _};
+
+use crate::{Store, StoreError};
+
+/// Every migration: number, what it does, its text.
+const MIGRATIONS: &[(i64, &str, &str)] =
+    &[(1, "ledger", include_str!("../migrations/0001_ledger.sql"))];
+
+impl Store {
+    /// Brings the schema up to date; does nothing when it is. Several callers wait for each other.
+    ///
+    /// # Errors
+    /// When the ledger is unreachable, or holds migrations this version does not know.
+    pub async fn migrate(&self) -> Result<Migrated, StoreError> {
+        let migrations: Vec<_> = MIGRATIONS
+            .iter()
+            .map(|&(version, description, text)| {
+                let sql = AssertSqlSafe(text).into_sql_str();
+                Migration::new(version, Cow::Borrowed(description), MigrationType::Simple, sql, false)
+            })
+            .collect();
+        let migrator = Migrator {
+            migrations: Cow::Owned(migrations),
+            ..Migrator::DEFAULT
+        };
+        let before = self.applied().await?;
+        migrator.run(self.pool()).await.map_err(|error| match error {
+            sqlx::migrate::MigrateError::Execute(e)
+            | sqlx::migrate::MigrateError::ExecuteMigration(e, _) => StoreError::from(e),
+            other => StoreError::Bug(format!("migrations: {other}")),
+        })?;
+        Ok(Migrated {
+            before,
+            now: MIGRATIONS.len(),
+        })
+    }
+
+    /// How many migrations the ledger has; 0 for an empty database.
+    async fn applied(&self) -> Result<usize, StoreError> {
+        let known: Option<String> = sqlx::query_scalar("select to_regclass('_sqlx_migrations')::text")
+            .fetch_one(self.pool())
+            .await?;
+        if known.is_none() {
+            return Ok(0);
+        }
+        let count: i64 = sqlx::query_scalar("select count(*) from _sqlx_migrations where success")
+            .fetch_one(self.pool())
+            .await?;
+        Ok(usize::try_from(count).unwrap_or_default())
+    }
+}
+
+/// What a migration run did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Migrated {
+    /// Migrations the ledger had.
+    pub before: usize,
+    /// Migrations it has now.
+    pub now: usize,
+}

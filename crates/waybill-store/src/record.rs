@@ -1,0 +1,197 @@
+//! Recording: what came of attempts, in one transaction with their effects.
+//!
+//! The fence comes first: only messages still in hand at the attempt that the worker holds are
+//! touched; a late worker changes nothing. Then the effects, the transition and the attempt's row,
+//! and last the ordering keys, which releases what waited. The acknowledgement to the broker comes
+//! after the commit, never before.
+
+use std::collections::HashSet;
+
+use chrono::{DateTime, Utc};
+use sqlx::{Postgres, Transaction};
+use uuid::Uuid;
+use waybill_core::outcome::Failure;
+use waybill_core::recovery::Disposition;
+
+use crate::{Store, StoreError, effects, ordering};
+
+/// An attempt that ended, and what is to happen next.
+#[derive(Debug, Clone)]
+pub struct Settled {
+    /// The message.
+    pub id: Uuid,
+    /// Whose it is.
+    pub source: String,
+    /// The attempt's number: the fence.
+    pub attempt: i32,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// Who made it.
+    pub worker: String,
+    /// Whether it ended because its lease was over.
+    pub abandoned: bool,
+    /// Whether a dead message leaves its ordering keys at once (`on_dead = "skip"`).
+    pub skip_dead: bool,
+    /// What happens next.
+    pub disposition: Disposition,
+}
+
+/// What recording came to.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Recorded {
+    /// Written.
+    pub recorded: Vec<Uuid>,
+    /// Fenced off: another attempt has been made since.
+    pub late: Vec<Uuid>,
+    /// Released: first of their keys now, and due.
+    pub released: Vec<Uuid>,
+}
+
+impl Store {
+    /// Writes down what came of these attempts: all of them, or none.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] when an effect cannot be written: nothing was, and the caller may
+    /// record them one by one. [`StoreError::Unavailable`]: whether it was written is unknown;
+    /// recording again is safe, for the fence lets nothing through twice.
+    pub async fn record(&self, settled: &[Settled]) -> Result<Recorded, StoreError> {
+        let ids: Vec<Uuid> = settled.iter().map(|s| s.id).collect();
+        let mut transaction = self.begin().await?;
+        ordering::lock(&mut transaction, &ids).await?;
+        let live = fence(&mut transaction, settled).await?;
+        let (live, late): (Vec<_>, Vec<_>) = settled.iter().partition(|s| live.contains(&s.id));
+        for one in &live {
+            if let Disposition::Complete(list) = &one.disposition {
+                effects::write(&mut transaction, &one.source, one.id, list).await?;
+            }
+        }
+        move_on(&mut transaction, &live).await?;
+        append_attempts(&mut transaction, &live).await?;
+        let recorded: Vec<Uuid> = live.iter().map(|s| s.id).collect();
+        let finished: Vec<Uuid> = live.iter().filter(|s| s.leaves_keys()).map(|s| s.id).collect();
+        let released = ordering::leave(&mut transaction, &recorded, &finished).await?;
+        transaction.commit().await?;
+        Ok(Recorded {
+            recorded,
+            late: late.iter().map(|s| s.id).collect(),
+            released,
+        })
+    }
+}
+
+impl Settled {
+    /// Whether later messages of its keys may go on.
+    fn leaves_keys(&self) -> bool {
+        match self.disposition {
+            Disposition::Complete(_) | Disposition::Ignore(_) => true,
+            Disposition::DeadLetter(_) => self.skip_dead,
+            Disposition::Retry(..) => false,
+        }
+    }
+
+    /// The state it moves to, and the outcome of its attempt.
+    fn ends_in(&self) -> (&'static str, &'static str) {
+        match (&self.disposition, self.abandoned) {
+            (Disposition::Complete(_), _) => ("processed", "processed"),
+            (Disposition::Ignore(_), _) => ("processed", "ignored"),
+            (Disposition::Retry(..), false) => ("retrying", "failed"),
+            (Disposition::Retry(..), true) => ("retrying", "abandoned"),
+            (Disposition::DeadLetter(_), false) => ("dead", "failed"),
+            (Disposition::DeadLetter(_), true) => ("dead", "abandoned"),
+        }
+    }
+
+    fn failure(&self) -> Option<&Failure> {
+        match &self.disposition {
+            Disposition::Retry(_, failure) | Disposition::DeadLetter(failure) => Some(failure),
+            Disposition::Complete(_) | Disposition::Ignore(_) => None,
+        }
+    }
+}
+
+/// Locks the rows that are still in hand at the attempt the worker holds.
+async fn fence(
+    transaction: &mut Transaction<'static, Postgres>,
+    settled: &[Settled],
+) -> Result<HashSet<Uuid>, StoreError> {
+    let live: Vec<Uuid> = sqlx::query_scalar(
+        "select p.id
+         from progress p
+         join unnest($1::uuid[], $2::integer[]) as g (id, attempt)
+           on p.id = g.id and p.attempts = g.attempt
+         where p.state = 'processing'
+         order by p.id for update of p",
+    )
+    .bind(settled.iter().map(|s| s.id).collect::<Vec<_>>())
+    .bind(settled.iter().map(|s| s.attempt).collect::<Vec<_>>())
+    .fetch_all(&mut **transaction)
+    .await?;
+    Ok(live.into_iter().collect())
+}
+
+/// Verbs `complete`, `retry`, `dead_letter` and `abandon`: out of `processing`, all in one statement.
+async fn move_on(
+    transaction: &mut Transaction<'static, Postgres>,
+    live: &[&Settled],
+) -> Result<(), StoreError> {
+    let wait_s = |s: &Settled| match &s.disposition {
+        Disposition::Retry(wait, _) => Some(wait.as_secs_f64()),
+        _ => None,
+    };
+    let ignored = |s: &Settled| match s.disposition {
+        Disposition::Ignore(reason) => Some(reason),
+        _ => None,
+    };
+    let moved = sqlx::query(
+        "update progress p
+         set state = g.state,
+             due_at = case when g.state = 'retrying' then now() + make_interval(secs => g.wait_s) end,
+             finished_at = case when g.state <> 'retrying' then now() end,
+             ignored = g.ignored, error_class = g.error_class, error_reason = g.error_reason,
+             claimed_until = null
+         from unnest($1::uuid[], $2::text[], $3::float8[], $4::text[], $5::text[], $6::text[])
+              as g (id, state, wait_s, ignored, error_class, error_reason)
+         where p.id = g.id and p.state = 'processing'",
+    )
+    .bind(live.iter().map(|s| s.id).collect::<Vec<_>>())
+    .bind(live.iter().map(|s| s.ends_in().0).collect::<Vec<_>>())
+    .bind(live.iter().map(|s| wait_s(s)).collect::<Vec<_>>())
+    .bind(live.iter().map(|s| ignored(s)).collect::<Vec<_>>())
+    .bind(live.iter().map(|s| s.failure().map(|f| f.class.as_str())).collect::<Vec<_>>())
+    .bind(live.iter().map(|s| s.failure().map(|f| f.reason.as_str())).collect::<Vec<_>>())
+    .execute(&mut **transaction)
+    .await?
+    .rows_affected();
+    expect(moved, live.len(), "messages moved out of processing")
+}
+
+async fn append_attempts(
+    transaction: &mut Transaction<'static, Postgres>,
+    live: &[&Settled],
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "insert into attempt (id, attempt, worker, started_at, ended_at, outcome, error_class, error_reason)
+         select id, attempt, worker, started_at, clock_timestamp(), outcome, error_class, error_reason
+         from unnest($1::uuid[], $2::integer[], $3::text[], $4::timestamptz[], $5::text[],
+                     $6::text[], $7::text[])
+              as g (id, attempt, worker, started_at, outcome, error_class, error_reason)",
+    )
+    .bind(live.iter().map(|s| s.id).collect::<Vec<_>>())
+    .bind(live.iter().map(|s| s.attempt).collect::<Vec<_>>())
+    .bind(live.iter().map(|s| s.worker.as_str()).collect::<Vec<_>>())
+    .bind(live.iter().map(|s| s.started_at).collect::<Vec<_>>())
+    .bind(live.iter().map(|s| s.ends_in().1).collect::<Vec<_>>())
+    .bind(live.iter().map(|s| s.failure().map(|f| f.class.as_str())).collect::<Vec<_>>())
+    .bind(live.iter().map(|s| s.failure().map(|f| f.reason.as_str())).collect::<Vec<_>>())
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
+}
+
+/// A statement touched as many rows as it was to touch, or the transaction must not stand.
+pub(crate) fn expect(rows: u64, wanted: usize, what: &str) -> Result<(), StoreError> {
+    if usize::try_from(rows) == Ok(wanted) {
+        return Ok(());
+    }
+    Err(StoreError::Bug(format!("{what}: {rows} of {wanted}; nothing was changed")))
+}

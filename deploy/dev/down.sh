@@ -1,0 +1,54 @@
+# shellcheck shell=bash
+# ./dev down: stops what ./dev up started, by recorded pid, and nothing else. Data stays; --purge
+# deletes it.
+
+cmd_down() {
+  local purge=
+  case ${1:-} in
+    '') ;;
+    --purge) purge=1 ;;
+    *) echo "usage: ./dev down [--purge]" >&2 && exit 2 ;;
+  esac
+  if ! place_known; then
+    say "nothing to stop: ./dev up has not run here"
+    return 0
+  fi
+  place_prepare
+  STEP_WHAT="stopping"
+  ! pid_alive "$RUN_DIR/up.lock" || fail "./dev up is at work (pid $(pid_of "$RUN_DIR/up.lock"))" "" "wait for it, or end it with Ctrl-C"
+  if processes_running; then
+    say "stopping ingest-api, workers and serve …"
+    processes_stop || fail "not all of our processes ended" "" "see above"
+  fi
+  down_services "$purge"
+  if [ -n "$purge" ]; then down_purge; fi
+  say "stopped${purge:+; data and logs are deleted}"
+}
+
+down_services() {
+  if set_running up; then
+    say "stopping PostgreSQL and RabbitMQ …"
+    sets_stop up || fail "not all services ended" "" "see above"
+  fi
+  [ -s "$DEV_DIR/compose" ] || return 0
+  if compose_answers; then
+    compose_stop ${1:+--volumes}
+  else
+    note "no Docker engine answers: the containers that ran in it, if any, are not stopped by this"
+  fi
+}
+
+# Everything that ./dev ever made here, what interrupted tests left running included.
+down_purge() {
+  local name
+  ! pid_alive "$RUN_DIR/test.lock" || fail "./dev test is at work (pid $(pid_of "$RUN_DIR/test.lock"))" "" "wait for it, then ./dev down --purge"
+  for name in test/main test/fault; do
+    ! set_running "$name" || sets_stop "$name" || fail "leftovers of an interrupted test cannot be stopped"
+  done
+  for name in "$DEV_DIR"/extra/*; do
+    [ -d "$name" ] || continue
+    sets_stop "extra/${name##*/}" || fail "services ${name##*/} cannot be stopped"
+  done
+  place_purge_private
+  rm -rf -- "$DEV_DIR"
+}

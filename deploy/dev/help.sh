@@ -1,0 +1,19 @@
+# shellcheck shell=bash
+# ./dev help.
+
+cmd_help() {
+  cat <<'TEXT'
+./dev up                    start everything, post the demo's messages, show what became of them
+./dev status                what runs, where, and since when
+./dev down [--purge]        stop what up started; with --purge delete its data too
+./dev test [--full] [NAME]  run the tests on services of their own; --full installs what some groups
+                            need; NAME runs only the tests whose name contains it
+./dev lint                  formatting, clippy, shellcheck
+./dev services up|down NAME a private PostgreSQL and RabbitMQ for a test by hand
+./dev bench, ./dev chaos    not there yet
+
+up uses the PostgreSQL and RabbitMQ of WAYBILL_DATABASE_URL and WAYBILL_AMQP_URL when both are set,
+else Docker Compose where an engine answers, else native packages. WAYBILL_DEV_SERVICES=native,
+compose or external decides for you. Everything of ours is under .dev/, which .dev/env describes.
+TEXT
+}
