@@ -86,7 +86,7 @@ demo_settled() {
   rows=$(report_rows) && [ -n "$rows" ] || return 1
   REPORT_COUNTS=$(printf '%s\n' "$rows" | awk '
     { for (i = 1; i <= NF; i++) { split($i, pair, "="); v[pair[1]] = pair[2] }
-      printf "%s%s %d of %d processed, %d dead, %d held", NR > 1 ? "; " : "",
+      printf "%s%s %d of %d processed, %d dead, %d held", (NR > 1 ? "; " : ""),
         v["source"], v["processed"], v["accepted"], v["dead"], v["held"] }')
   progress "$REPORT_COUNTS"
   [ "$(printf '%s\n' "$rows" | rows_sum in_flight unaccounted)" -eq 0 ]

@@ -42,12 +42,8 @@ down_services() {
 down_purge() {
   local name
   ! pid_alive "$RUN_DIR/test.lock" || fail "./dev test is at work (pid $(pid_of "$RUN_DIR/test.lock"))" "" "wait for it, then ./dev down --purge"
-  for name in test/main test/fault; do
-    ! set_running "$name" || sets_stop "$name" || fail "leftovers of an interrupted test cannot be stopped"
-  done
-  for name in "$DEV_DIR"/extra/*; do
-    [ -d "$name" ] || continue
-    sets_stop "extra/${name##*/}" || fail "services ${name##*/} cannot be stopped"
+  for name in test/main test/fault "$DEV_DIR"/extra/*; do
+    sets_drop "${name#"$DEV_DIR/"}" || fail "the services of ${name#"$DEV_DIR/"} cannot be stopped"
   done
   place_purge_private
   rm -rf -- "$DEV_DIR"

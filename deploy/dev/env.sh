@@ -5,7 +5,7 @@ shell_quote() { printf "'%s'" "$(printf %s "$1" | sed "s/'/'\\\\''/g")"; }
 env_line() { printf 'export %s=%s\n' "$1" "$(shell_quote "$2")"; }
 
 # demo_key NAME: the key of an example source, as kept in .dev/keys.
-demo_key() { sed -n "s/^$1=//p" "$DEV_DIR/keys" 2>/dev/null | tail -n 1; }
+demo_key() { if [ -s "$DEV_DIR/keys" ]; then sed -n "s/^$1=//p" "$DEV_DIR/keys" | tail -n 1; fi; }
 
 # env_write: from DATABASE_URL, AMQP_URL, RABBITMQ_API_URL, the ports of our processes and the keys.
 env_write() {
@@ -15,7 +15,11 @@ env_write() {
       echo "# Written by ./dev up, for a shell: . .dev/env"
       env_line WAYBILL_DATABASE_URL "$DATABASE_URL"
       env_line WAYBILL_AMQP_URL "$AMQP_URL"
-      [ -z "$RABBITMQ_API_URL" ] || env_line WAYBILL_RABBITMQ_API_URL "$RABBITMQ_API_URL"
+      if [ -n "$RABBITMQ_API_URL" ]; then
+        env_line WAYBILL_RABBITMQ_API_URL "$RABBITMQ_API_URL"
+      else
+        echo "unset WAYBILL_RABBITMQ_API_URL"
+      fi
       env_line WAYBILL_INGEST_URL "http://127.0.0.1:$INGEST_PORT"
       env_line WAYBILL_INGEST_ADMIN_URL "http://127.0.0.1:$INGEST_ADMIN_PORT"
       env_line WAYBILL_WORKER_ADMIN_URLS "http://127.0.0.1:$WORKER_1_PORT,http://127.0.0.1:$WORKER_2_PORT"

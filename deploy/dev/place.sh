@@ -41,13 +41,13 @@ place_known() {
 }
 
 # The folder for data and sockets: .dev itself, or a short private folder that .dev records, where the
-# service user cannot reach .dev, a socket's path would be too long, or the path has characters that
-# RabbitMQ's scripts cannot bear.
+# service user cannot reach .dev, a socket's path would be too long, or the path has characters beyond
+# the plain ones (a comma or a quote would break PostgreSQL's list of socket folders).
 place_data_root() {
   local socket="$DEV_DIR/test/fault/data/postgres/.s.PGSQL.65535" parent=/tmp
   place_known && [ "$DATA_ROOT" != "$DEV_DIR" ] && [ -d "$DATA_ROOT" ] && return 0
   DATA_ROOT=$DEV_DIR
-  case $DEV_DIR in *[!A-Za-z0-9/._-]*) ;; *)
+  case $DEV_DIR in *[!A-Za-z0-9/._\ -]*) ;; *)
     if [ "$(printf %s "$socket" | wc -c)" -le 100 ] && "${AS_SERVICE[@]}" test -x "$DEV_DIR/"; then return 0; fi ;;
   esac
   running_as_root && parent=/var/lib

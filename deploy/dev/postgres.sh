@@ -24,6 +24,7 @@ postgres_start() {
   local log="$SET_LOG-postgres.log" code=0
   if ! pid_alive "$SET_DIR/postgres.pid"; then
     [ -d "$SET_DATA/postgres" ] || postgres_init "$log"
+    postgres_forget_dead
     launch "$SET_DIR/postgres.pid" "$log" "$SET_DATA" "${AS_SERVICE[@]}" env -i "PATH=$PATH" LC_ALL=C \
       "$PG_BIN/postgres" -D "$SET_DATA/postgres" -p "$PG_PORT" -c listen_addresses=127.0.0.1 \
       -c "unix_socket_directories=$SET_DATA" -c fsync=on -c max_connections=200 \
@@ -48,6 +49,15 @@ postgres_init() {
       "${AS_SERVICE[@]}" mv postgres.new postgres
   ) >>"$1" 2>&1 || code=$?
   [ "$code" -eq 0 ] || fail "initdb failed" "$1" "see the log; is the disk full?"
+}
+
+# After a kill the lock files name a process that is gone, or gone but not yet reaped, which PostgreSQL
+# takes for a living one.
+postgres_forget_dead() {
+  local lock
+  for lock in "$SET_DATA/postgres/postmaster.pid" "$SET_DATA"/.s.PGSQL.*.lock; do
+    if [ -s "$lock" ] && pid_gone "$(head -n 1 "$lock")"; then rm -f "$lock"; fi
+  done
 }
 
 postgres_ready() {

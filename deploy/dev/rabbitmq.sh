@@ -128,6 +128,11 @@ rabbitmq_kill() {
   rm -f "$SET_DIR/rabbitmq.pid"
   stop_pid "$SET_DIR/rabbitmq-script.pid" "RabbitMQ's start script" 10 TERM
 }
+rabbitmq_drop() {
+  rabbitmq_kill
+  stop_pid "$SET_DIR/rabbitmq-script.pid" "RabbitMQ's start script" 10 TERM
+  stop_pid "$SET_DIR/epmd.pid" epmd 5 TERM
+}
 
 # As an overloaded machine would: the node stands still, its connections stay open.
 rabbitmq_pause() {

@@ -3,7 +3,7 @@
 # Sets DATABASE_URL, AMQP_URL and RABBITMQ_API_URL.
 
 # env_value NAME: what .dev/env holds for it.
-env_value() { sed -n "s/^export $1='\(.*\)'\$/\1/p" "$DEV_DIR/env" 2>/dev/null | tail -n 1; }
+env_value() { if [ -s "$DEV_DIR/env" ]; then sed -n "s/^export $1='\(.*\)'\$/\1/p" "$DEV_DIR/env"; fi; }
 
 services_recorded() { cat "$DEV_DIR/chosen" 2>/dev/null || true; }
 
@@ -60,7 +60,8 @@ services_external() {
   step "looking at the services of WAYBILL_DATABASE_URL and WAYBILL_AMQP_URL"
   DATABASE_URL=$WAYBILL_DATABASE_URL
   AMQP_URL=$WAYBILL_AMQP_URL
-  RABBITMQ_API_URL=${WAYBILL_RABBITMQ_API_URL:-}
+  RABBITMQ_API_URL=
+  ! variable_is_own WAYBILL_RABBITMQ_API_URL || RABBITMQ_API_URL=$WAYBILL_RABBITMQ_API_URL
   step_done "your own PostgreSQL and RabbitMQ are used as they are"
 }
 
@@ -100,8 +101,7 @@ cmd_services() {
     down)
       place_prepare
       place_known || return 0
-      sets_stop "extra/$name"
-      sets_delete "extra/$name"
+      sets_drop "extra/$name"
       ;;
     *) echo "usage: ./dev services up|down NAME" >&2 && exit 2 ;;
   esac

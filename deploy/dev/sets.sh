@@ -69,15 +69,23 @@ all_ended() {
   for pid in "$@"; do ! kill -0 "$pid" 2>/dev/null || return 1; done
 }
 
-# sets_stop NAME...: stops all at once.
-sets_stop() {
-  local name pids='' pid code=0
+# sets_stop NAME...: stops all at once, in good order.
+sets_stop() { sets_end rabbitmq_stop "$@"; }
+
+# sets_drop NAME...: stops all at once and deletes their data, for which RabbitMQ need not be asked politely.
+sets_drop() {
+  sets_end rabbitmq_drop "$@" && sets_delete "$@"
+}
+
+sets_end() {
+  local rabbitmq_end=$1 name pids='' pid code=0
+  shift
   for name in "$@"; do
     [ -d "$DEV_DIR/$name" ] || continue
     use_set "$name"
     (postgres_stop) &
     pids="$pids $!"
-    (rabbitmq_stop) &
+    ("$rabbitmq_end") &
     pids="$pids $!"
   done
   for pid in $pids; do wait "$pid" || code=1; done

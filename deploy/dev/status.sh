@@ -22,7 +22,7 @@ cmd_status() {
   done
 }
 
-status_line() { printf '%-22s %-8s %-44s %s\n' "$@"; }
+status_line() { printf '%-24s %-8s %-54s %s\n' "$@"; }
 
 # A URL without its password.
 status_hide() { printf %s "$1" | sed 's#//\([^:/@]*\):[^@]*@#//\1@#'; }

@@ -50,8 +50,7 @@ test_services() {
 
 # What an interrupted run left behind.
 test_clear() {
-  sets_stop test/main test/fault || fail "leftovers of an earlier run cannot be stopped"
-  sets_delete test/main test/fault
+  sets_drop test/main test/fault || fail "leftovers of an earlier run cannot be stopped"
 }
 
 # What the tests read.
@@ -113,9 +112,5 @@ test_deploy() {
 test_clean() {
   trap '' INT TERM
   [ -n "${TEST_SETS:-}" ] && place_known || return 0
-  if sets_stop test/main test/fault; then
-    sets_delete test/main test/fault
-  else
-    echo "some services of the tests did not end; ./dev down --purge tries again" >&2
-  fi
+  sets_drop test/main test/fault || echo "some services of the tests did not end; ./dev down --purge tries again" >&2
 }

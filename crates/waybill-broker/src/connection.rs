@@ -16,12 +16,35 @@ use tokio::time::timeout;
 
 use crate::BrokerError;
 
+/// The section `amqp` of the configuration.
+#[derive(Clone, serde::Deserialize)]
+pub struct Config {
+    /// Where the broker is; holds a password.
+    pub url: String,
+    /// Seconds between heartbeats; a silent broker is given up after twice this.
+    pub heartbeat_s: u16,
+    /// For each step of connecting, and for a window's confirms, in milliseconds.
+    pub timeout_ms: u64,
+}
+
+impl std::fmt::Debug for Config {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "amqp::Config(…, heartbeat_s = {})", self.heartbeat_s)
+    }
+}
+
 /// How to reach the broker. Cheap to clone.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Broker {
     uri: AMQPUri,
     /// For each step of connecting, and for the confirms of a window.
     pub(crate) limit: Duration,
+}
+
+impl std::fmt::Debug for Broker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Broker({})", self.uri.authority.host)
+    }
 }
 
 /// A live connection.
@@ -33,22 +56,26 @@ pub struct Link {
 }
 
 impl Broker {
-    /// Reads `uri`; connects to nothing yet.
+    /// Reads the URL; connects to nothing yet.
     ///
     /// # Errors
-    /// When `uri` is none that this client can use.
-    pub fn new(uri: &str, heartbeat_s: u16, limit: Duration) -> Result<Self, BrokerError> {
-        if uri.contains('[') {
+    /// When the URL is none that this client can use.
+    pub fn new(config: &Config) -> Result<Self, BrokerError> {
+        if config.url.contains('[') {
             // the client's parser would quietly connect to localhost
             return Err(BrokerError::Configuration(
                 "amqp.url: IPv6 literals are not supported, use a host name".into(),
             ));
         }
-        let mut uri: AMQPUri = uri
+        let mut uri: AMQPUri = config
+            .url
             .parse()
             .map_err(|_| BrokerError::Configuration("amqp.url is not an AMQP URL".into()))?;
-        uri.query.heartbeat = Some(heartbeat_s);
-        Ok(Self { uri, limit })
+        uri.query.heartbeat = Some(config.heartbeat_s);
+        Ok(Self {
+            uri,
+            limit: Duration::from_millis(config.timeout_ms),
+        })
     }
 
     /// The virtual host.

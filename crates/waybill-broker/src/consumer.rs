@@ -7,7 +7,7 @@
 
 use futures_util::stream::{self, BoxStream, SelectAll, StreamExt as _};
 use lapin::Channel;
-use lapin::acker::Acker;
+use lapin::Acker;
 use lapin::options::{
     BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicQosOptions, BasicRejectOptions,
 };

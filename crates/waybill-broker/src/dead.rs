@@ -1,7 +1,7 @@
 //! Draining `waybill.dead`: what RabbitMQ itself dead-lettered, on its way into the ledger.
 
 use lapin::Channel;
-use lapin::acker::Acker;
+use lapin::Acker;
 use lapin::options::{BasicAckOptions, BasicGetOptions};
 use lapin::types::AMQPValue;
 use tokio::time::timeout;

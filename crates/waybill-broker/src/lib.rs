@@ -12,5 +12,5 @@ pub mod error;
 pub mod publisher;
 pub mod topology;
 
-pub use connection::{Broker, Link};
+pub use connection::{Broker, Config, Link};
 pub use error::BrokerError;

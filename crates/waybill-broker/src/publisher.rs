@@ -137,7 +137,7 @@ impl Publisher {
 
 /// Waits for the broker's answer to one publish.
 async fn answer(confirm: PublisherConfirm, deadline: Instant) -> Ended {
-    let id_of = |returned: Option<Box<lapin::message::BasicReturnMessage>>| {
+    let id_of = |returned: Option<lapin::message::BasicReturnMessage>| {
         returned.map(|message| {
             let id = message.delivery.properties.message_id().as_ref();
             // a return without a readable id is one more reason to confirm nothing by it

@@ -99,6 +99,19 @@ impl Pepper {
     }
 }
 
+/// The section `auth` of the configuration.
+#[derive(Clone, serde::Deserialize)]
+pub struct Config {
+    pepper: String,
+}
+
+impl Config {
+    /// The pepper; `None` when it is missing or too short.
+    pub fn pepper(&self) -> Option<Pepper> {
+        Pepper::new(&self.pepper)
+    }
+}
+
 /// Lower-case hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;

@@ -148,6 +148,19 @@ impl Layers {
         }
     }
 
+    /// Notes a mistake when a key that has no useful default was left empty.
+    pub fn needs(&mut self, section: &str, key: &str) {
+        let given = self.table.get(section).and_then(|s| s.get(key)?.as_str());
+        if given.is_none_or(str::is_empty) {
+            let variable = format!("WAYBILL_{}__{}", section.to_uppercase(), key.to_uppercase());
+            let variable = SHORT_NAMES
+                .iter()
+                .find(|(_, s, k)| (*s, *k) == (section, key))
+                .map_or(variable, |(short, ..)| (*short).to_owned());
+            self.mistakes.push(format!("{section}.{key} is empty: set it, or {variable}"));
+        }
+    }
+
     /// Notes a mistake unless `fine`.
     pub fn check(&mut self, fine: bool, mistake: &str) {
         if !fine {

@@ -101,6 +101,34 @@ impl Lifecycle {
     }
 }
 
+/// Runs a process: `start` brings its components up, then it lives until a signal or a failure.
+///
+/// Work that hangs on a blocking thread does not keep the process from ending.
+pub fn run<F>(name: &str, limit: Duration, start: impl FnOnce(Lifecycle) -> F) -> ExitCode
+where
+    F: Future<Output = anyhow::Result<()>>,
+{
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("{name} did not start: no runtime: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let code = runtime.block_on(async {
+        let lifecycle = Lifecycle::new();
+        match start(lifecycle.clone()).await {
+            Ok(()) => lifecycle.run_to_end(limit).await,
+            Err(error) => {
+                eprintln!("{name} did not start: {error:#}");
+                ExitCode::FAILURE
+            }
+        }
+    });
+    runtime.shutdown_background();
+    code
+}
+
 async fn either(one: &mut Signal, other: &mut Signal) {
     tokio::select! {
         _ = one.recv() => {}

@@ -64,8 +64,6 @@ pub struct First {
     pub sha256: [u8; 32],
     /// Its body's length.
     pub bytes: i32,
-    /// Where its message is now.
-    pub state: String,
 }
 
 const INSERT: &str = "
@@ -104,10 +102,9 @@ with given as (
 select id, control_id_conflict from stored";
 
 const FIRST: &str = "
-select g.place, r.id, r.kind, r.received_at, r.sha256, r.body_bytes, p.state
+select g.place, r.id, r.kind, r.received_at, r.sha256, r.body_bytes
 from unnest($1::text[], $2::bytea[]) with ordinality as g (source, dedupe_key, place)
-join receipt r on r.source = g.source and r.dedupe_key = g.dedupe_key
-join progress p on p.id = r.id";
+join receipt r on r.source = g.source and r.dedupe_key = g.dedupe_key";
 
 const DUPLICATES: &str = "
 insert into duplicate (source, count)
@@ -193,7 +190,6 @@ impl Store {
                 received_at: row.try_get("received_at")?,
                 sha256: sha256.try_into().unwrap_or_default(),
                 bytes: row.try_get("body_bytes")?,
-                state: row.try_get("state")?,
             };
             firsts.push((at[index], first));
         }

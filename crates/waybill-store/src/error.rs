@@ -3,7 +3,6 @@
 //! PostgreSQL's own messages may quote values of a row ("Key (id)=(…) already exists"), so they
 //! stop here: only the SQLSTATE and our own words go on.
 
-use sqlx::error::DatabaseError as _;
 use sqlx::postgres::PgDatabaseError;
 
 /// Why the ledger did not do what was asked.

@@ -8,6 +8,7 @@ pub mod accept;
 pub mod balance;
 pub mod claim;
 pub mod dead;
+pub mod directory;
 mod effects;
 pub mod error;
 pub mod gauges;
@@ -21,4 +22,4 @@ pub mod source;
 pub mod sweep;
 
 pub use error::StoreError;
-pub use pool::{Limits, Store};
+pub use pool::{Config, Store};

@@ -14,17 +14,25 @@ use sqlx::{ConnectOptions as _, Postgres, Row as _, Transaction};
 
 use crate::StoreError;
 
-/// Limits on the use of the ledger. All are per process.
-#[derive(Debug, Clone, Copy)]
-pub struct Limits {
+/// The section `database` of the configuration. All limits are per process.
+#[derive(Clone, serde::Deserialize)]
+pub struct Config {
+    /// Where the ledger is; holds a password.
+    pub url: String,
     /// Open connections.
     pub connections_max: u32,
-    /// Waiting for a free connection.
-    pub acquire_timeout: Duration,
-    /// One statement.
-    pub statement_timeout: Duration,
-    /// Waiting for a lock.
-    pub lock_timeout: Duration,
+    /// For a connection to become free, in milliseconds.
+    pub acquire_timeout_ms: u64,
+    /// For one statement, in milliseconds.
+    pub statement_timeout_ms: u64,
+    /// For a lock, in milliseconds.
+    pub lock_timeout_ms: u64,
+}
+
+impl std::fmt::Debug for Config {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "database::Config(…, connections_max = {})", self.connections_max)
+    }
 }
 
 /// The ledger, reached over a pool of connections. Cheap to clone.
@@ -38,23 +46,22 @@ impl Store {
     /// start, and say why it is not ready, while PostgreSQL is away.
     ///
     /// # Errors
-    /// When `url` is not a PostgreSQL URL.
-    pub fn new(url: &str, application: &str, limits: Limits) -> Result<Self, StoreError> {
-        let milliseconds = |limit: Duration| limit.as_millis().to_string();
-        let options = PgConnectOptions::from_str(url)
+    /// When the URL is none of PostgreSQL's.
+    pub fn new(config: &Config, application: &str) -> Result<Self, StoreError> {
+        let options = PgConnectOptions::from_str(&config.url)
             .map_err(|_| StoreError::Bug("database.url is not a PostgreSQL URL".into()))?
             .application_name(application)
             .options([
-                ("statement_timeout", milliseconds(limits.statement_timeout)),
-                ("lock_timeout", milliseconds(limits.lock_timeout)),
+                ("statement_timeout", config.statement_timeout_ms.to_string()),
+                ("lock_timeout", config.lock_timeout_ms.to_string()),
                 ("idle_in_transaction_session_timeout", "10000".to_owned()),
                 // an answer means "safe on disk", whatever the server's default is
                 ("synchronous_commit", "on".to_owned()),
             ])
             .disable_statement_logging();
         let pool = PgPoolOptions::new()
-            .max_connections(limits.connections_max)
-            .acquire_timeout(limits.acquire_timeout)
+            .max_connections(config.connections_max)
+            .acquire_timeout(Duration::from_millis(config.acquire_timeout_ms))
             .test_before_acquire(false)
             .before_acquire(|connection, _| {
                 Box::pin(async move {

@@ -1,14 +1,12 @@
-//! Building the acknowledgement of a message (HL7 2.3, 2.12; 2.5.1, 2.9 and 2.15).
+//! Building the acknowledgement of a message (HL7 2.3, chapter 2; 2.5.1, 2.9 and 2.15).
 //!
 //! What is copied from the message is copied byte for byte without its control bytes, so that
 //! nothing a sender writes can begin a segment of ours. A value of the message is never repeated
 //! in an error: the text names the field.
 
-use std::borrow::Cow;
-
 use chrono::{DateTime, Utc};
 
-use super::{Header, Separators, check, escape};
+use super::{AckError, Header, Location, Separators, check, escape};
 
 /// What is answered to a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,86 +17,6 @@ pub enum Verdict {
     Reject(AckError),
     /// There is a fault in its content: AE or CE.
     Error(AckError),
-}
-
-/// Why a message is not accepted, for its sender.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AckError {
-    /// The kind of fault.
-    pub code: ErrorCode,
-    /// Where it is, when it is in one field.
-    pub location: Option<Location>,
-    /// For people: what is wrong and what is expected. Never a value of the message.
-    pub text: Cow<'static, str>,
-}
-
-impl AckError {
-    /// A fault in MSH-`field`.
-    pub fn in_msh(code: ErrorCode, field: u16, text: impl Into<Cow<'static, str>>) -> Self {
-        let location = Some(Location { segment: "MSH", field });
-        Self { code, location, text: text.into() }
-    }
-}
-
-/// A field of the first segment of a name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Location {
-    /// The segment's name.
-    pub segment: &'static str,
-    /// The field's number, from 1.
-    pub field: u16,
-}
-
-/// The message error conditions of HL7 table 0357 that are used here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ErrorCode {
-    /// 100
-    SegmentSequence,
-    /// 101
-    RequiredFieldMissing,
-    /// 102
-    DataType,
-    /// 103
-    TableValueNotFound,
-    /// 104
-    ValueTooLong,
-    /// 200
-    UnsupportedMessageType,
-    /// 201
-    UnsupportedEventCode,
-    /// 202
-    UnsupportedProcessingId,
-    /// 203
-    UnsupportedVersion,
-    /// 207
-    Internal,
-}
-
-impl ErrorCode {
-    /// The number in the table.
-    pub const fn number(self) -> u16 {
-        self.entry().0
-    }
-
-    /// The meaning in the table.
-    pub const fn meaning(self) -> &'static str {
-        self.entry().1
-    }
-
-    const fn entry(self) -> (u16, &'static str) {
-        match self {
-            Self::SegmentSequence => (100, "Segment sequence error"),
-            Self::RequiredFieldMissing => (101, "Required field missing"),
-            Self::DataType => (102, "Data type error"),
-            Self::TableValueNotFound => (103, "Table value not found"),
-            Self::ValueTooLong => (104, "Value too long"),
-            Self::UnsupportedMessageType => (200, "Unsupported message type"),
-            Self::UnsupportedEventCode => (201, "Unsupported event code"),
-            Self::UnsupportedProcessingId => (202, "Unsupported processing id"),
-            Self::UnsupportedVersion => (203, "Unsupported version id"),
-            Self::Internal => (207, "Application internal error"),
-        }
-    }
 }
 
 /// The acknowledgement of the message `request` is the header of: `MSH`, `MSA` and, unless it is
@@ -113,7 +31,9 @@ pub fn acknowledgement(
     own_control_id: &str,
     now: DateTime<Utc>,
 ) -> Vec<u8> {
-    let own = Own { separators: request.message().separators() };
+    let own = Own {
+        separators: request.message().separators(),
+    };
     let copied = |n: usize| printable(request.field(n).raw());
     let (letter, error) = match verdict {
         Verdict::Accept => ("A", None),
@@ -138,8 +58,16 @@ pub fn acknowledgement(
     ];
     own.segment(&mut answer, "MSH", &msh);
     let text = error.filter(|_| is_old).map(|error| own.text(&error.text));
-    let msa = [Some(format!("{mode}{letter}").into_bytes()), Some(control_id(request)), text];
-    own.segment(&mut answer, "MSA", &msa.into_iter().flatten().collect::<Vec<_>>());
+    let msa = [
+        Some(format!("{mode}{letter}").into_bytes()),
+        Some(control_id(request)),
+        text,
+    ];
+    own.segment(
+        &mut answer,
+        "MSA",
+        &msa.into_iter().flatten().collect::<Vec<_>>(),
+    );
     match error {
         None => {}
         Some(error) if is_old => own.segment(&mut answer, "ERR", &[own.error_before_2_5(error)]),
@@ -189,9 +117,10 @@ impl Own {
             None => self.text(&number),
         };
         let at = match error.location {
-            Some(Location { segment, field }) => {
-                self.joined([segment, "1", &field.to_string()], self.separators.component)
-            }
+            Some(Location { segment, field }) => self.joined(
+                [segment, "1", &field.to_string()],
+                self.separators.component,
+            ),
             None => self.joined(["", "", ""], self.separators.component),
         };
         [at, code].join(&self.separators.component)
@@ -206,18 +135,34 @@ impl Own {
         });
         let code = self.joined([&number, error.code.meaning(), "HL70357"], component);
         let none = Vec::new;
-        [none(), at.unwrap_or_default(), code, b"E".to_vec(), none(), none(), none(), self.text(&error.text)]
+        [
+            none(),
+            at.unwrap_or_default(),
+            code,
+            b"E".to_vec(),
+            none(),
+            none(),
+            none(),
+            self.text(&error.text),
+        ]
     }
 }
 
 /// MSA-2: the control id as sent.
 fn control_id(request: &Header<'_>) -> Vec<u8> {
-    if request.control_id().is_empty() { Vec::new() } else { printable(request.field(10).raw()) }
+    if request.control_id().is_empty() {
+        Vec::new()
+    } else {
+        printable(request.field(10).raw())
+    }
 }
 
 /// A field as sent, without control bytes: none of them may be in a field, and CR ends a segment.
 fn printable(raw: &[u8]) -> Vec<u8> {
-    raw.iter().copied().filter(|byte| !byte.is_ascii_control()).collect()
+    raw.iter()
+        .copied()
+        .filter(|byte| !byte.is_ascii_control())
+        .collect()
 }
 
 /// Versions in which ERR has one field; an unknown version gets the later form.
@@ -229,11 +174,13 @@ fn is_before_2_5(version: &str) -> bool {
 mod tests {
     use chrono::{DateTime, Utc};
 
-    use super::{AckError, ErrorCode, Verdict, acknowledgement};
-    use crate::hl7::{Header, Message, judge};
+    use super::{Verdict, acknowledgement};
+    use crate::hl7::{AckError, ErrorCode, Header, Message, judge};
 
     fn answer(body: &[u8], verdict: Option<&Verdict>) -> String {
-        let Ok(message) = Message::parse(body) else { unreachable!("refused: {body:?}") };
+        let Ok(message) = Message::parse(body) else {
+            unreachable!("refused: {body:?}")
+        };
         let header = Header::read(message, "application/hl7-v2", "utf-8");
         let judged = match judge(&header) {
             Ok(()) => Verdict::Accept,
@@ -254,8 +201,14 @@ mod tests {
 
     #[test]
     fn original_mode() {
-        check("ADT^A04^ADT_A01|CW-3|P|2.5.1", &format!("{MSH}ACK^A04^ACK|W-7|P|2.5.1\nMSA|AA|CW-3\n"));
-        check("ADT^A04|CW-3|T^A|2.3|||\"\"|", &format!("{MSH}ACK^A04^ACK|W-7|T^A|2.3\nMSA|AA|CW-3\n"));
+        check(
+            "ADT^A04^ADT_A01|CW-3|P|2.5.1",
+            &format!("{MSH}ACK^A04^ACK|W-7|P|2.5.1\nMSA|AA|CW-3\n"),
+        );
+        check(
+            "ADT^A04|CW-3|T^A|2.3|||\"\"|",
+            &format!("{MSH}ACK^A04^ACK|W-7|T^A|2.3\nMSA|AA|CW-3\n"),
+        );
     }
 
     #[test]
@@ -272,19 +225,27 @@ mod tests {
     fn refusals_since_2_5() {
         check(
             "ADT^A04||P|2.5",
-            &format!("{MSH}ACK^A04^ACK|W-7|P|2.5\nMSA|AE|\nERR||MSH^1^10|101^Required field missing^HL70357|E||||MSH-10 is empty: a control id is needed\n"),
+            &format!(
+                "{MSH}ACK^A04^ACK|W-7|P|2.5\nMSA|AE|\nERR||MSH^1^10|101^Required field missing^HL70357|E||||MSH-10 is empty: a control id is needed\n"
+            ),
         );
         check(
             "|CW-3|P|2.8",
-            &format!("{MSH}ACK|W-7|P|2.8\nMSA|AR|CW-3\nERR||MSH^1^9|200^Unsupported message type^HL70357|E||||MSH-9.1 is not a message code such as ADT\n"),
+            &format!(
+                "{MSH}ACK|W-7|P|2.8\nMSA|AR|CW-3\nERR||MSH^1^9|200^Unsupported message type^HL70357|E||||MSH-9.1 is not a message code such as ADT\n"
+            ),
         );
         check(
             "ADT^a04|CW-3|P|2.8",
-            &format!("{MSH}ACK|W-7|P|2.8\nMSA|AR|CW-3\nERR||MSH^1^9|201^Unsupported event code^HL70357|E||||MSH-9.2 is not a trigger event such as A04\n"),
+            &format!(
+                "{MSH}ACK|W-7|P|2.8\nMSA|AR|CW-3\nERR||MSH^1^9|201^Unsupported event code^HL70357|E||||MSH-9.2 is not a trigger event such as A04\n"
+            ),
         );
         check(
             "ADT^A04|CW-3|P|9",
-            &format!("{MSH}ACK^A04^ACK|W-7|P|9\nMSA|AR|CW-3\nERR||MSH^1^12|203^Unsupported version id^HL70357|E||||MSH-12 is not a version from 2.1 to 2.9\n"),
+            &format!(
+                "{MSH}ACK^A04^ACK|W-7|P|9\nMSA|AR|CW-3\nERR||MSH^1^12|203^Unsupported version id^HL70357|E||||MSH-12 is not a version from 2.1 to 2.9\n"
+            ),
         );
     }
 
@@ -292,17 +253,25 @@ mod tests {
     fn refusals_before_2_5() {
         check(
             "ADT^A04|CW-3||2.3",
-            &format!("{MSH}ACK^A04^ACK|W-7||2.3\nMSA|AR|CW-3|MSH-11 is not P, D or T\nERR|MSH^1^11^202&Unsupported processing id\n"),
+            &format!(
+                "{MSH}ACK^A04^ACK|W-7||2.3\nMSA|AR|CW-3|MSH-11 is not P, D or T\nERR|MSH^1^11^202&Unsupported processing id\n"
+            ),
         );
         check(
             "ADT^A04||P|2.4",
-            &format!("{MSH}ACK^A04^ACK|W-7|P|2.4\nMSA|AE||MSH-10 is empty: a control id is needed\nERR|MSH^1^10^101&Required field missing\n"),
+            &format!(
+                "{MSH}ACK^A04^ACK|W-7|P|2.4\nMSA|AE||MSH-10 is empty: a control id is needed\nERR|MSH^1^10^101&Required field missing\n"
+            ),
         );
     }
 
     fn internal() -> Verdict {
         let text = "try again: a|b^c\rMSA|AA".into();
-        Verdict::Error(AckError { code: ErrorCode::Internal, location: None, text })
+        Verdict::Error(AckError {
+            code: ErrorCode::Internal,
+            location: None,
+            text,
+        })
     }
 
     #[test]
@@ -311,7 +280,10 @@ mod tests {
         let end = "MSA|AE|1\nERR|||207^Application internal error^HL70357|E||||try again: a\\F\\b\\S\\c\\X0D\\MSA\\F\\AA\n";
         assert!(since.ends_with(end), "{since}");
         let before = answer(b"MSH|^~\\&|||||||ADT^A04|1|P|2.2\r", Some(&internal()));
-        assert!(before.ends_with("\nERR|^^^207&Application internal error\n"), "{before}");
+        assert!(
+            before.ends_with("\nERR|^^^207&Application internal error\n"),
+            "{before}"
+        );
     }
 
     #[test]
@@ -320,7 +292,10 @@ mod tests {
         let expected = "MSH!;:?*!C!D!A!B!20260310141503.201+0000!!ACK;A04;ACK!W-7!X!2.3\nMSA!AR!1!MSH-11 is not P, D or T\nERR!MSH;1;11;202*Unsupported processing id\n";
         assert_eq!(text, expected);
         let few = answer(b"MSH|^~}|||||||ADT^A04|1|X|2.1\r", None);
-        assert!(few.starts_with("MSH|^~}|") && few.ends_with("\nERR|MSH^1^11^202\n"), "{few}");
+        assert!(
+            few.starts_with("MSH|^~}|") && few.ends_with("\nERR|MSH^1^11^202\n"),
+            "{few}"
+        );
         let five = answer(b"MSH|^~\\&#|||||||ADT^A04|1|P|2.7\r", None);
         assert!(five.starts_with("MSH|^~\\&#|||||2026"), "{five}");
     }
@@ -329,23 +304,39 @@ mod tests {
     fn nothing_copied_can_begin_a_segment() {
         let body = b"MSH|^~\\&|A\x0b\x1cB\x00|F\x07|R\x1b|\x7fS|20260310||ADT^A04|1\x0bMSA\x1c|P\x08|2.5.1\x0c\r";
         let text = answer(body, Some(&Verdict::Accept));
-        assert_eq!(text, "MSH|^~\\&|R|S|AB|F|20260310141503.201+0000||ACK^A04^ACK|W-7|P|2.5.1\nMSA|AA|1MSA\n");
+        assert_eq!(
+            text,
+            "MSH|^~\\&|R|S|AB|F|20260310141503.201+0000||ACK^A04^ACK|W-7|P|2.5.1\nMSA|AA|1MSA\n"
+        );
     }
 
     #[test]
     fn an_answer_is_a_message_that_wants_no_answer() {
-        for body in [&b"MSH|^~\\&|A|B|C|D|20260310||ADT^A04|1|P|2.5.1\r"[..], b"MSH|^~\\&|\xff|||||||||\r"] {
+        for body in [
+            &b"MSH|^~\\&|A|B|C|D|20260310||ADT^A04|1|P|2.5.1\r"[..],
+            b"MSH|^~\\&|\xff|||||||||\r",
+        ] {
             let text = answer(body, None).replace('\n', "\r");
-            let Ok(message) = Message::parse(text.as_bytes()) else { unreachable!("refused: {text}") };
-            assert!(Header::read(message, "", "utf-8").is_acknowledgement(), "{text}");
+            let Ok(message) = Message::parse(text.as_bytes()) else {
+                unreachable!("refused: {text}")
+            };
+            assert!(
+                Header::read(message, "", "utf-8").is_acknowledgement(),
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn bytes_that_are_not_utf_8_are_copied_as_they_are() {
-        let Ok(message) = Message::parse(b"MSH|^~\\&|Z\xfcri|||||||1|P|2.5.1\r") else { unreachable!("refused") };
+        let Ok(message) = Message::parse(b"MSH|^~\\&|Z\xfcri|||||||1|P|2.5.1\r") else {
+            unreachable!("refused")
+        };
         let header = Header::read(message, "", "utf-8");
         let bytes = acknowledgement(&header, &Verdict::Accept, "W-7", DateTime::<Utc>::default());
-        assert!(bytes.windows(5).any(|window| window == b"|Z\xfcri"), "{bytes:?}");
+        assert!(
+            bytes.windows(5).any(|window| window == b"|Z\xfcri"),
+            "{bytes:?}"
+        );
     }
 }

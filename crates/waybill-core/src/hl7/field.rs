@@ -76,13 +76,19 @@ impl<'a> Part<'a> {
             (_, _, 0) => &[],
             (NULL, _, _) | (_, None, 1) => self.raw,
             (_, None, _) => &[],
-            (raw, Some(sign), n) => raw.split(|&byte| byte == sign).nth(n - 1).unwrap_or_default(),
+            (raw, Some(sign), n) => raw
+                .split(|&byte| byte == sign)
+                .nth(n - 1)
+                .unwrap_or_default(),
         };
-        Part { raw, separators: self.separators }
+        Part {
+            raw,
+            separators: self.separators,
+        }
     }
 
     /// With escapes and character set decoded, and without the trailing blanks that HL7 gives no
-    /// meaning to (2.5.1, 2.A.75).
+    /// meaning to (2.5.1, data type ST).
     fn text(&self, charset: Charset) -> Value<Cow<'a, str>> {
         let kept = self.raw.trim_ascii_end();
         Value::of(kept).map(|raw| match escape::decode(raw, &self.separators) {
@@ -101,12 +107,18 @@ pub struct Field<'a> {
 
 impl<'a> Field<'a> {
     pub(super) fn new(raw: &'a [u8], separators: Separators) -> Self {
-        Self { part: Part { raw, separators }, literal: false }
+        Self {
+            part: Part { raw, separators },
+            literal: false,
+        }
     }
 
     /// A field that is never split: MSH-1 and MSH-2, which are the separators.
     pub(super) fn literal(raw: &'a [u8], separators: Separators) -> Self {
-        Self { part: Part { raw, separators }, literal: true }
+        Self {
+            part: Part { raw, separators },
+            literal: true,
+        }
     }
 
     pub(super) fn absent(separators: Separators) -> Self {
@@ -132,13 +144,22 @@ impl<'a> Field<'a> {
     pub fn repetitions(&self) -> impl Iterator<Item = Repetition<'a>> + use<'a> {
         let (Part { raw, separators }, literal) = (self.part, self.literal);
         raw.split(move |&byte| byte == separators.repetition && !literal)
-            .map(move |raw| Repetition { part: Part { raw, separators }, literal })
+            .map(move |raw| Repetition {
+                part: Part { raw, separators },
+                literal,
+            })
     }
 
     /// Component `n`, counted from 1, of the first repetition.
     pub fn component(&self, n: usize) -> Component<'a> {
         let first = self.repetitions().next();
-        let absent = Repetition { part: Part { raw: &[], ..self.part }, literal: self.literal };
+        let absent = Repetition {
+            part: Part {
+                raw: &[],
+                ..self.part
+            },
+            literal: self.literal,
+        };
         first.unwrap_or(absent).component(n)
     }
 }
@@ -159,7 +180,9 @@ impl<'a> Repetition<'a> {
     /// Component `n`, counted from 1.
     pub fn component(&self, n: usize) -> Component<'a> {
         let separator = (!self.literal).then_some(self.part.separators.component);
-        Component { part: self.part.nth(separator, n) }
+        Component {
+            part: self.part.nth(separator, n),
+        }
     }
 }
 
@@ -181,8 +204,11 @@ impl<'a> Component<'a> {
     }
 
     /// Subcomponent `n`, counted from 1.
+    #[must_use]
     pub fn subcomponent(&self, n: usize) -> Component<'a> {
-        Component { part: self.part.nth(self.part.separators.subcomponent, n) }
+        Component {
+            part: self.part.nth(self.part.separators.subcomponent, n),
+        }
     }
 
     /// The text: escapes and character set decoded, trailing blanks removed.
@@ -206,6 +232,8 @@ debug_shows_the_size_only!(Field, Repetition, Component);
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
     use super::{Field, Value};
     use crate::hl7::{Charset, Separators};
 
@@ -220,8 +248,14 @@ mod tests {
 
     /// The state of component `n`.`m` of the first repetition.
     fn check(raw: &str, n: usize, m: usize, expected: Value<&str>) {
-        let component = Field::new(raw.as_bytes(), USUAL).component(n).subcomponent(m);
-        assert_eq!(component.text(Charset::Utf8).map(|text| text.into_owned()), expected.map(str::to_owned), "{raw}");
+        let component = Field::new(raw.as_bytes(), USUAL)
+            .component(n)
+            .subcomponent(m);
+        assert_eq!(
+            component.text(Charset::Utf8).map(Cow::into_owned),
+            expected.map(str::to_owned),
+            "{raw}"
+        );
     }
 
     #[test]
@@ -262,13 +296,19 @@ mod tests {
 
     #[test]
     fn repetitions_come_in_order() {
-        let raw: Vec<_> = Field::new(b"1^A~~2^B", USUAL).repetitions().map(|one| one.raw()).collect();
+        let raw: Vec<_> = Field::new(b"1^A~~2^B", USUAL)
+            .repetitions()
+            .map(|one| one.raw())
+            .collect();
         assert_eq!(raw, [&b"1^A"[..], b"", b"2^B"]);
     }
 
     #[test]
     fn debug_shows_no_content() {
         let field = Field::new(b"DOE^JANE", USUAL);
-        assert_eq!(format!("{field:?} {:?}", field.component(1)), "Field(8 bytes) Component(3 bytes)");
+        assert_eq!(
+            format!("{field:?} {:?}", field.component(1)),
+            "Field(8 bytes) Component(3 bytes)"
+        );
     }
 }

@@ -8,6 +8,7 @@
 //! by content: everything in a message may be about a person.
 
 mod ack;
+mod ack_error;
 mod charset;
 mod check;
 #[cfg(test)]
@@ -22,7 +23,8 @@ mod time;
 
 use std::fmt;
 
-pub use ack::{AckError, ErrorCode, Location, Verdict, acknowledgement};
+pub use ack::{Verdict, acknowledgement};
+pub use ack_error::{AckError, ErrorCode, Location};
 pub use charset::Charset;
 pub use check::{Refusal, judge};
 pub use field::{Component, Field, Repetition, Value};
@@ -62,8 +64,11 @@ impl<'a> Message<'a> {
         if text.is_empty() {
             return refuse(start, "the body is empty");
         }
-        if segment::is_header_line(text, b"FHS") || segment::is_header_line(text, b"BHS") {
-            return refuse(start, "a batch begins (FHS or BHS): batches go to POST /v1/messages/batch");
+        if segment::is_header_line(text, "FHS") || segment::is_header_line(text, "BHS") {
+            return refuse(
+                start,
+                "a batch begins (FHS or BHS): batches go to POST /v1/messages/batch",
+            );
         }
         if !text.starts_with(b"MSH") {
             return refuse(start, "no MSH segment begins here");
@@ -107,7 +112,10 @@ impl<'a> Message<'a> {
 
     /// Field `n` of the first segment called `id`; an absent field when there is no such segment.
     pub fn field(&self, id: &str, n: usize) -> Field<'a> {
-        self.segment(id).map_or_else(|| Field::absent(self.separators()), |segment| segment.field(n))
+        self.segment(id).map_or_else(
+            || Field::absent(self.separators()),
+            |segment| segment.field(n),
+        )
     }
 }
 
@@ -124,7 +132,9 @@ fn lead_in(body: &[u8]) -> usize {
     let mut rest = body;
     loop {
         rest = match rest {
-            [0xEF, 0xBB, 0xBF, after @ ..] | [b'\r' | b'\n' | b' ' | b'\t' | 0x0B, after @ ..] => after,
+            [0xEF, 0xBB, 0xBF, after @ ..] | [b'\r' | b'\n' | b' ' | b'\t' | 0x0B, after @ ..] => {
+                after
+            }
             _ => return body.len() - rest.len(),
         };
     }
@@ -139,7 +149,9 @@ mod tests {
     /// Reads `body` and compares the ids of its segments, PID-3 and MSH-12.
     fn check(body: &str) {
         let message = Message::parse(body.as_bytes()).map_err(|refused| (body, refused));
-        let Ok(message) = message else { unreachable!("refused: {message:?}") };
+        let Ok(message) = message else {
+            unreachable!("refused: {message:?}")
+        };
         let ids: Vec<_> = message.segments().map(|segment| segment.id()).collect();
         assert_eq!(ids, [b"MSH", b"PID", b"ZZZ"], "{body:?}");
         assert_eq!(message.field("PID", 3).raw(), b"42", "{body:?}");
@@ -149,7 +161,13 @@ mod tests {
 
     fn check_refused(body: &str, offset: usize, part: &str) {
         let refused = Message::parse(body.as_bytes()).err();
-        let Some(NotHl7 { offset: at, problem }) = refused else { unreachable!("read: {body:?}") };
+        let Some(NotHl7 {
+            offset: at,
+            problem,
+        }) = refused
+        else {
+            unreachable!("read: {body:?}")
+        };
         assert!(problem.contains(part), "{body:?}: {problem}");
         assert_eq!(at, offset, "{body:?}: {problem}");
     }
@@ -202,22 +220,31 @@ mod tests {
         let one = "MSH|^~\\&|A\r";
         check_refused(&format!("{one}{one}"), 11, "exactly one");
         check_refused(&format!("{one}MSH!^~\\&!A\r"), 11, "exactly one");
-        check_refused(&format!("\u{b}{one}\u{1c}\r\u{b}{one}\u{1c}\r"), 15, "exactly one");
+        check_refused(
+            &format!("\u{b}{one}\u{1c}\r\u{b}{one}\u{1c}\r"),
+            15,
+            "exactly one",
+        );
         check_refused(&format!("FHS|^~\\&\r{one}"), 0, "/v1/messages/batch");
         check_refused(&format!("\nBHS|^~\\&\r{one}"), 1, "/v1/messages/batch");
     }
 
     #[test]
     fn a_refusal_names_the_position_and_no_content() {
-        let refused = Message::parse(b"MSH|^~Z&|SECRET").err().map(|refused| refused.to_string());
+        let refused = Message::parse(b"MSH|^~Z&|SECRET")
+            .err()
+            .map(|refused| refused.to_string());
         let text = refused.unwrap_or_default();
-        assert!(text.starts_with("not an HL7 message: at byte 6, "), "{text}");
+        assert!(
+            text.starts_with("not an HL7 message: at byte 6, "),
+            "{text}"
+        );
         assert!(!text.contains('Z') && !text.contains("SECRET"), "{text}");
     }
 
     #[test]
     fn debug_shows_no_content() {
         let message = Message::parse(PLAIN.as_bytes());
-        assert_eq!(format!("{message:?}"), "Ok(Message(64 bytes))");
+        assert_eq!(format!("{message:?}"), "Ok(Message(63 bytes))");
     }
 }

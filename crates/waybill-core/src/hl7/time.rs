@@ -1,9 +1,12 @@
-//! HL7 timestamps: `YYYY[MM[DD[HH[MM[SS[.S[S[S[S]]]]]]]]][+/-ZZZZ]` (HL7 2.5.1, 2.A.77).
+//! HL7 timestamps: `YYYY[MM[DD[HH[MM[SS[.S[S[S[S]]]]]]]]][+/-ZZZZ]` (HL7 2.5.1, data type DTM).
 //!
 //! As many digits as the sender was sure of. A date is never made into an instant: a birthday has
 //! no time zone. Nothing here knows what time it is.
 
-use chrono::{DateTime, Days, FixedOffset, MappedLocalTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone, Timelike, Utc};
+use chrono::{
+    DateTime, Days, FixedOffset, MappedLocalTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta,
+    TimeZone, Timelike, Utc,
+};
 use chrono_tz::Tz;
 
 /// A timestamp as sent: local time, its precision, and the offset if there is one.
@@ -39,7 +42,11 @@ impl Timestamp {
         let text = text.trim_ascii();
         let zone = text.iter().position(|byte| matches!(byte, b'+' | b'-'));
         let (time, zone) = text.split_at(zone.unwrap_or(text.len()));
-        let offset = if zone.is_empty() { None } else { Some(offset(zone)?) };
+        let offset = if zone.is_empty() {
+            None
+        } else {
+            Some(offset(zone)?)
+        };
         let point = time.iter().position(|&byte| byte == b'.');
         let (digits, fraction) = time.split_at(point.unwrap_or(time.len()));
         let precision = match (digits.len(), fraction.is_empty()) {
@@ -56,12 +63,22 @@ impl Timestamp {
             Some(digits) => number(digits),
             None => Some(absent),
         };
-        let year = i32::try_from(part(0, 4, 0)?).ok().filter(|&year| year > 0)?;
+        let year = i32::try_from(part(0, 4, 0)?)
+            .ok()
+            .filter(|&year| year > 0)?;
         let date = NaiveDate::from_ymd_opt(year, part(4, 6, 1)?, part(6, 8, 1)?)?;
-        let nanoseconds = if fraction.is_empty() { 0 } else { nanoseconds(fraction.get(1..)?)? };
+        let nanoseconds = if fraction.is_empty() {
+            0
+        } else {
+            nanoseconds(fraction.get(1..)?)?
+        };
         let (hour, minute, second) = (part(8, 10, 0)?, part(10, 12, 0)?, part(12, 14, 0)?);
         let time = NaiveTime::from_hms_nano_opt(hour, minute, second, nanoseconds)?;
-        Some(Self { local: date.and_time(time), precision, offset })
+        Some(Self {
+            local: date.and_time(time),
+            precision,
+            offset,
+        })
     }
 
     /// How exact it is.
@@ -89,7 +106,11 @@ impl Timestamp {
             return None;
         }
         match self.offset.or(default_offset) {
-            Some(offset) => self.local.and_local_timezone(offset).single().map(|at| at.to_utc()),
+            Some(offset) => self
+                .local
+                .and_local_timezone(offset)
+                .single()
+                .map(|at| at.to_utc()),
             None => in_zone(self.local, zone),
         }
     }
@@ -117,7 +138,11 @@ fn after_gap(local: NaiveDateTime, zone: Tz) -> Option<DateTime<Utc>> {
     let mut found = missing.checked_add_days(Days::new(1))?;
     while found - missing > TimeDelta::seconds(1) {
         let middle = missing + TimeDelta::seconds((found - missing).num_seconds() / 2);
-        if instant(&middle).is_some() { found = middle } else { missing = middle }
+        if instant(&middle).is_some() {
+            found = middle;
+        } else {
+            missing = middle;
+        }
     }
     instant(&found).map(|at| at.to_utc())
 }
@@ -142,7 +167,11 @@ fn nanoseconds(digits: &[u8]) -> Option<u32> {
 /// A number of one to nine digits.
 fn number(digits: &[u8]) -> Option<u32> {
     let plain = (1..=9).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit);
-    plain.then(|| digits.iter().fold(0, |number, digit| number * 10 + u32::from(digit - b'0')))
+    plain.then(|| {
+        digits
+            .iter()
+            .fold(0, |number, digit| number * 10 + u32::from(digit - b'0'))
+    })
 }
 
 #[cfg(test)]
@@ -169,7 +198,11 @@ mod tests {
 
     fn check_date(text: &str, expected: &str) {
         let date = Timestamp::parse(text.as_bytes()).and_then(|time| time.date());
-        assert_eq!(date.map_or_else(|| "-".to_owned(), |date| date.to_string()), expected, "{text}");
+        assert_eq!(
+            date.map_or_else(|| "-".to_owned(), |date| date.to_string()),
+            expected,
+            "{text}"
+        );
     }
 
     #[test]
@@ -180,18 +213,45 @@ mod tests {
         check("2026031009", Precision::Hour, "2026-03-10T13:00:00Z");
         check("202603100915", Precision::Minute, "2026-03-10T13:15:00Z");
         check("20260310091502", Precision::Second, "2026-03-10T13:15:02Z");
-        check("20260310091502.1", Precision::Fraction, "2026-03-10T13:15:02.100Z");
-        check("20260310091502.1234", Precision::Fraction, "2026-03-10T13:15:02.123400Z");
-        check("20260310091502.123456789", Precision::Fraction, "2026-03-10T13:15:02.123456789Z");
+        check(
+            "20260310091502.1",
+            Precision::Fraction,
+            "2026-03-10T13:15:02.100Z",
+        );
+        check(
+            "20260310091502.1234",
+            Precision::Fraction,
+            "2026-03-10T13:15:02.123400Z",
+        );
+        check(
+            "20260310091502.123456789",
+            Precision::Fraction,
+            "2026-03-10T13:15:02.123456789Z",
+        );
         check("202603100000", Precision::Minute, "2026-03-10T04:00:00Z");
     }
 
     #[test]
     fn an_offset_of_its_own_wins_over_the_messages_over_the_sources() {
         let message = FixedOffset::east_opt(2 * 3600);
-        check_in("202603100915+0500", message, New_York, "2026-03-10T04:15:00Z");
-        check_in("202603100915-0500", message, New_York, "2026-03-10T14:15:00Z");
-        check_in("202603100915-0000", message, New_York, "2026-03-10T09:15:00Z");
+        check_in(
+            "202603100915+0500",
+            message,
+            New_York,
+            "2026-03-10T04:15:00Z",
+        );
+        check_in(
+            "202603100915-0500",
+            message,
+            New_York,
+            "2026-03-10T14:15:00Z",
+        );
+        check_in(
+            "202603100915-0000",
+            message,
+            New_York,
+            "2026-03-10T09:15:00Z",
+        );
         check_in("202603100915", message, New_York, "2026-03-10T07:15:00Z");
         check_in("202603100915", None, New_York, "2026-03-10T13:15:00Z");
         check_in("202601100915", None, New_York, "2026-01-10T14:15:00Z");
@@ -211,7 +271,12 @@ mod tests {
         }
         check_in("202603080300", None, New_York, "2026-03-08T07:00:00Z");
         check_in("202603080159", None, New_York, "2026-03-08T06:59:00Z");
-        check_in("201112301200", None, chrono_tz::Pacific::Apia, "2011-12-30T10:00:00Z");
+        check_in(
+            "201112301200",
+            None,
+            chrono_tz::Pacific::Apia,
+            "2011-12-30T10:00:00Z",
+        );
     }
 
     #[test]
@@ -226,11 +291,34 @@ mod tests {
     #[test]
     fn what_is_no_timestamp_is_refused() {
         for text in [
-            "", "0", "198", "19840", "1984091", "00000000", "00010000", "20260230", "20261301",
-            "2026031024", "202603100960", "20260310091560", "20260310091502.", "202603100915.5",
-            "20260310091502.1234567890", "2026-03-10", "10/03/2026", "20260310T0915", "202603100915Z",
-            "202603100915+", "202603100915+05", "202603100915+05000", "202603100915+1500",
-            "202603100915+0560", "202603100915+0x00", "2026031O", "+0500", "\"\"",
+            "",
+            "0",
+            "198",
+            "19840",
+            "1984091",
+            "00000000",
+            "00010000",
+            "20260230",
+            "20261301",
+            "2026031024",
+            "202603100960",
+            "20260310091560",
+            "20260310091502.",
+            "202603100915.5",
+            "20260310091502.1234567890",
+            "2026-03-10",
+            "10/03/2026",
+            "20260310T0915",
+            "202603100915Z",
+            "202603100915+",
+            "202603100915+05",
+            "202603100915+05000",
+            "202603100915+1500",
+            "202603100915+0560",
+            "202603100915+0x00",
+            "2026031O",
+            "+0500",
+            "\"\"",
         ] {
             assert_eq!(Timestamp::parse(text.as_bytes()), None, "{text}");
         }

@@ -21,7 +21,11 @@ use crate::source::Format;
 use step::Step;
 
 /// The entry in the registry.
-pub const KIND: Kind = Kind { name: "visit", formats: &[Format::Hl7v2], process };
+pub const KIND: Kind = Kind {
+    name: "visit",
+    formats: &[Format::Hl7v2],
+    process,
+};
 
 /// What one event says about one visit. Of what may change, `Absent` keeps what is stored and
 /// `Null` clears it.
@@ -54,7 +58,9 @@ pub struct VisitChange {
 impl fmt::Debug for VisitChange {
     /// Only the status: the rest is about a person.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("VisitChange").field("status", &self.status).finish_non_exhaustive()
+        f.debug_struct("VisitChange")
+            .field("status", &self.status)
+            .finish_non_exhaustive()
     }
 }
 
@@ -122,7 +128,12 @@ fn evaluate(input: &Input<'_>) -> Result<Outcome, Failure> {
         return Err(invalid("MSH-9 is empty: the message has no type"));
     }
     let processing_id = header.processing_id();
-    if !input.reading.processing_ids.iter().any(|effective| *effective == processing_id) {
+    if !input
+        .reading
+        .processing_ids
+        .iter()
+        .any(|effective| *effective == processing_id)
+    {
         return Ok(Outcome::Ignored("processing id without effects"));
     }
     match Step::of(&code, &trigger) {

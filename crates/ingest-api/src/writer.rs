@@ -1,0 +1,169 @@
+//! The group commit: submissions that wait together share one insert and one commit.
+//!
+//! No timer: a writer takes what is waiting when its last commit is done, so a lone request pays
+//! no delay and a crowd shares the disk. The writers run on tasks and connections of their own,
+//! which a client that goes away cannot interrupt: a request hands its body over and waits for
+//! the answer. One submission that the ledger refuses must not refuse its neighbours: the batch
+//! is then tried one by one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{Mutex, Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use waybill_process::Lifecycle;
+use waybill_store::accept::{Accepted, NewMessage};
+use waybill_store::{Store, StoreError};
+
+use crate::Config;
+use crate::problem::{Kind, Problem};
+
+/// Hands submissions to the writers. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Writer {
+    queue: mpsc::Sender<Waiting>,
+    bytes: Arc<Semaphore>,
+    limit: Duration,
+}
+
+/// A submission that waits for its commit.
+#[derive(Debug)]
+struct Waiting {
+    message: NewMessage,
+    answer: oneshot::Sender<Result<Accepted, Kind>>,
+    /// Its share of the bytes that may wait; given back when it is answered.
+    _bytes: OwnedSemaphorePermit,
+}
+
+/// Limits of one batch.
+#[derive(Debug, Clone, Copy)]
+struct Batch {
+    count_max: usize,
+    bytes_max: usize,
+}
+
+/// Starts the writers. They end when every [`Writer`] is gone and what waited is stored.
+///
+/// # Errors
+/// When the ledger's URL cannot be used.
+pub fn start(config: &Config, hint: &Arc<Notify>, lifecycle: &Lifecycle) -> anyhow::Result<Writer> {
+    let ingest = &config.ingest;
+    let connections = waybill_store::Config {
+        connections_max: ingest.writers,
+        statement_timeout_ms: ingest.commit_timeout_ms,
+        ..config.database.clone()
+    };
+    let store = Store::new(&connections, "ingest-api writer")?;
+    let (queue, waiting) = mpsc::channel(ingest.queue_max);
+    let waiting = Arc::new(Mutex::new(waiting));
+    let batch = Batch {
+        count_max: ingest.batch_max,
+        bytes_max: ingest.batch_bytes_max,
+    };
+    for _ in 0..ingest.writers {
+        let (store, waiting, hint) = (store.clone(), Arc::clone(&waiting), Arc::clone(hint));
+        let stop = lifecycle.stop();
+        lifecycle.component("writer", async move {
+            write_until_closed(&store, &waiting, batch, &hint).await;
+            // the queue closes when the server has drained, which is part of stopping
+            stop.cancelled().await;
+            Ok(())
+        });
+    }
+    Ok(Writer {
+        queue,
+        bytes: Arc::new(Semaphore::new(ingest.queue_bytes_max)),
+        limit: Duration::from_millis(ingest.commit_timeout_ms),
+    })
+}
+
+impl Writer {
+    /// Stores `message` together with whatever else waits, and says what became of it.
+    ///
+    /// # Errors
+    /// `overloaded`: it was not taken. `store-unavailable`: whether it is stored is unknown.
+    pub async fn store(&self, message: NewMessage) -> Result<Accepted, Problem> {
+        let bytes = u32::try_from(message.body.len()).unwrap_or(u32::MAX).max(1);
+        let permit = Arc::clone(&self.bytes)
+            .try_acquire_many_owned(bytes)
+            .map_err(|_| Kind::Overloaded)?;
+        let (answer, answered) = oneshot::channel();
+        let waiting = Waiting {
+            message,
+            answer,
+            _bytes: permit,
+        };
+        self.queue.try_send(waiting).map_err(|e| match e {
+            TrySendError::Full(_) => Kind::Overloaded,
+            TrySendError::Closed(_) => Kind::StoreUnavailable,
+        })?;
+        match tokio::time::timeout(self.limit, answered).await {
+            Ok(Ok(answer)) => answer.map_err(Problem::from),
+            Ok(Err(_)) | Err(_) => Err(Kind::StoreUnavailable.into()),
+        }
+    }
+}
+
+async fn write_until_closed(
+    store: &Store,
+    waiting: &Mutex<mpsc::Receiver<Waiting>>,
+    batch: Batch,
+    hint: &Notify,
+) {
+    while let Some(taken) = take(waiting, batch).await {
+        let (messages, answers): (Vec<_>, Vec<_>) =
+            taken.into_iter().map(|w| (w.message, (w.answer, w._bytes))).unzip();
+        let results = write(store, &messages).await;
+        hint.notify_one();
+        for ((answer, _bytes), result) in answers.into_iter().zip(results) {
+            // the client may have gone: its message is stored all the same
+            let _ = answer.send(result);
+        }
+    }
+}
+
+/// What is waiting now, up to a batch, ordered by key; `None` when no more will come.
+async fn take(waiting: &Mutex<mpsc::Receiver<Waiting>>, batch: Batch) -> Option<Vec<Waiting>> {
+    let mut queue = waiting.lock().await;
+    let first = queue.recv().await?;
+    let mut bytes = first.message.body.len();
+    let mut taken = vec![first];
+    while taken.len() < batch.count_max && bytes < batch.bytes_max {
+        let Ok(next) = queue.try_recv() else { break };
+        bytes += next.message.body.len();
+        taken.push(next);
+    }
+    drop(queue);
+    // two batches with the same keys must meet them in the same order, or they deadlock
+    taken.sort_by(|a, b| {
+        (&a.message.source, &a.message.dedupe_key).cmp(&(&b.message.source, &b.message.dedupe_key))
+    });
+    Some(taken)
+}
+
+/// Stores the batch; one by one when the ledger refuses something in it.
+async fn write(store: &Store, messages: &[NewMessage]) -> Vec<Result<Accepted, Kind>> {
+    match store.accept(messages).await {
+        Ok(accepted) => accepted.into_iter().map(Ok).collect(),
+        Err(StoreError::Refused(_)) if messages.len() > 1 => {
+            let mut results = Vec::with_capacity(messages.len());
+            for message in messages {
+                let alone = store.accept(std::slice::from_ref(message)).await;
+                results.push(alone.map_err(|e| explain(&e)).and_then(|mut one| {
+                    one.pop().ok_or(Kind::StoreUnavailable)
+                }));
+            }
+            results
+        }
+        Err(error) => {
+            let kind = explain(&error);
+            messages.iter().map(|_| Err(kind)).collect()
+        }
+    }
+}
+
+/// Logs a failure once, and says what the sender is told.
+fn explain(error: &StoreError) -> Kind {
+    tracing::error!(%error, "submissions could not be stored");
+    Kind::StoreUnavailable
+}

@@ -1,0 +1,74 @@
+//! The directory: sources and keys in memory, for paths that must not ask the ledger each time.
+//!
+//! Refreshed every few seconds, so that an operator's change takes effect without a restart. While
+//! the ledger is away the last known directory goes on being used.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use waybill_core::source::Source;
+
+use crate::source::Key;
+use crate::{Store, StoreError};
+
+/// Sources by name and keys by id, at one moment.
+#[derive(Debug, Default, PartialEq)]
+pub struct Snapshot {
+    /// Every source, disabled ones too: their messages still need their policy.
+    pub sources: HashMap<String, Arc<Source>>,
+    /// Live keys of enabled sources.
+    pub keys: HashMap<String, Key>,
+}
+
+/// The latest snapshot. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Directory {
+    latest: Arc<RwLock<Arc<Snapshot>>>,
+}
+
+impl Directory {
+    /// The latest snapshot.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.latest.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Asks the ledger once. True: something has changed.
+    ///
+    /// # Errors
+    /// When the ledger does not answer; the last snapshot stays.
+    pub async fn refresh(&self, store: &Store) -> Result<bool, StoreError> {
+        let (sources, keys) = (store.sources().await?, store.keys().await?);
+        let snapshot = Snapshot {
+            sources: sources
+                .into_iter()
+                .map(|known| (known.source.name.clone(), Arc::new(known.source)))
+                .collect(),
+            keys: keys.into_iter().map(|key| (key.id.clone(), key)).collect(),
+        };
+        let changed = *self.snapshot() != snapshot;
+        if changed {
+            *self.latest.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(snapshot);
+        }
+        Ok(changed)
+    }
+
+    /// Refreshes until told to stop. `told` hears the outcome of every look at the ledger.
+    pub async fn keep_fresh(
+        self,
+        store: Store,
+        every: Duration,
+        stop: CancellationToken,
+        told: impl Fn(&Snapshot, Result<bool, StoreError>),
+    ) {
+        loop {
+            let looked = self.refresh(&store).await;
+            told(&self.snapshot(), looked);
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(every) => {}
+            }
+        }
+    }
+}

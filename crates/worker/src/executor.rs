@@ -1,0 +1,218 @@
+//! Seeing a batch through: claim, process, decide, record, acknowledge.
+//!
+//! Effects, attempt and state are recorded in one transaction; the acknowledgement comes after its
+//! commit. While the ledger is away the batch waits, unacknowledged. What recording releases (the
+//! next message of a key) is taken up at once, without a trip through the broker.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+use waybill_broker::consumer::Delivery;
+use waybill_core::outcome::{ErrorClass, Outcome};
+use waybill_core::recovery::decide;
+use waybill_core::source::{OnDead, Source};
+use waybill_store::claim::{Claim, Claimed};
+use waybill_store::directory::Directory;
+use waybill_store::record::{Recorded, Settled};
+use waybill_store::{Store, StoreError};
+
+use crate::figures;
+use crate::process::Processors;
+
+/// Sees batches through.
+#[derive(Debug)]
+pub struct Executor {
+    /// The ledger.
+    pub store: Store,
+    /// The sources' policies.
+    pub directory: Directory,
+    /// The processors.
+    pub processors: Processors,
+    /// This worker's name in the ledger.
+    pub worker: String,
+    /// How long a claim holds.
+    pub lease: Duration,
+    /// Take no more work.
+    pub stop: CancellationToken,
+    /// Processors that did not come back.
+    pub hung: AtomicUsize,
+}
+
+impl Executor {
+    /// How many processors hang.
+    pub fn hung(&self) -> usize {
+        self.hung.load(Ordering::Relaxed)
+    }
+
+    /// Sees these deliveries through. Those that are not acknowledged when this returns come again.
+    pub async fn see_through(&self, deliveries: Vec<Delivery>) {
+        let (mut known, mut ids) = (Vec::new(), Vec::new());
+        for delivery in deliveries {
+            match &delivery.envelope {
+                Ok(envelope) => {
+                    ids.push(envelope.id);
+                    known.push((envelope.id, delivery));
+                }
+                Err(error) => {
+                    tracing::error!(%error, "a delivery that is no envelope goes to waybill.dead");
+                    delivery.refuse().await;
+                }
+            }
+        }
+        let Some(claim) = self.claim(&ids).await else { return };
+        let Some(released) = self.attempt(claim.claimed).await else { return };
+        for (id, delivery) in known {
+            if claim.unknown.contains(&id) {
+                tracing::error!(message.id = %id, "a delivery names no message of this ledger; it goes to waybill.dead");
+                delivery.refuse().await;
+            } else {
+                delivery.ack().await;
+            }
+        }
+        self.go_on(released).await;
+    }
+
+    /// Takes up what was released, and what that releases, until nothing is or the worker stops.
+    async fn go_on(&self, mut released: Vec<Uuid>) {
+        while !released.is_empty() && !self.stop.is_cancelled() {
+            let Some(claim) = self.claim(&released).await else { return };
+            let Some(next) = self.attempt(claim.claimed).await else { return };
+            released = next;
+        }
+    }
+
+    /// Claims; waits for the ledger while it is away. `None`: the worker stops first.
+    async fn claim(&self, ids: &[Uuid]) -> Option<Claim> {
+        self.persist("claim", || self.store.claim(ids, &self.worker, self.lease)).await?.ok()
+    }
+
+    /// Processes and records; what was released. `None`: it could not be recorded.
+    async fn attempt(&self, claimed: Vec<Claimed>) -> Option<Vec<Uuid>> {
+        if claimed.is_empty() {
+            return Some(Vec::new());
+        }
+        let settled = join_all(claimed.iter().map(|one| self.process(one))).await;
+        let mut released = Vec::new();
+        for (group, result) in self.record(settled).await? {
+            released.extend(result.released);
+            for settled in group.iter().filter(|s| result.recorded.contains(&s.id)) {
+                if let Some(one) = claimed.iter().find(|c| c.id == settled.id) {
+                    #[expect(clippy::disallowed_methods, reason = "for a metric")]
+                    figures::recorded(one, &settled.disposition, chrono::Utc::now());
+                }
+            }
+            for id in result.late {
+                tracing::warn!(message.id = %id, "recorded too late: another attempt has been made");
+            }
+        }
+        Some(released)
+    }
+
+    async fn process(&self, claimed: &Claimed) -> Settled {
+        let source = self.source(&claimed.source).await;
+        let outcome = match &source {
+            Some(source) => {
+                let processed = self.processors.run(claimed.clone(), source.reading()).await;
+                self.hung.fetch_add(usize::from(processed.hangs), Ordering::Relaxed);
+                processed.outcome
+            }
+            None => Outcome::failed(ErrorClass::Internal, "its source is not in the ledger"),
+        };
+        self.settle(claimed, source.as_deref(), outcome)
+    }
+
+    /// Decides by the source's policy; a message without a source is retried a few times.
+    fn settle(&self, claimed: &Claimed, source: Option<&Source>, outcome: Outcome) -> Settled {
+        let policy = source.map_or_else(
+            || waybill_core::recovery::Policy { attempts_max: 8, backoff_s: vec![5] },
+            Source::policy,
+        );
+        let jitter = f64::from(Uuid::now_v7().as_u128() as u32) / f64::from(u32::MAX);
+        Settled {
+            id: claimed.id,
+            source: claimed.source.clone(),
+            attempt: claimed.attempt,
+            started_at: claimed.claimed_at,
+            worker: self.worker.clone(),
+            abandoned: false,
+            skip_dead: source.is_some_and(|s| s.on_dead == OnDead::Skip),
+            disposition: decide(outcome, claimed.attempt.unsigned_abs(), &policy, jitter),
+        }
+    }
+
+    /// A source applied a moment ago may not be in the directory yet: look once more.
+    async fn source(&self, name: &str) -> Option<Arc<Source>> {
+        if let Some(source) = self.directory.snapshot().sources.get(name) {
+            return Some(Arc::clone(source));
+        }
+        if let Err(error) = self.directory.refresh(&self.store).await {
+            tracing::warn!(%error, "the directory of sources could not be refreshed");
+        }
+        self.directory.snapshot().sources.get(name).map(Arc::clone)
+    }
+
+    /// Records all together; one by one when the ledger refuses something in it, and what it
+    /// refuses as a failed attempt. `None`: the worker stops first.
+    async fn record(&self, settled: Vec<Settled>) -> Option<Vec<(Vec<Settled>, Recorded)>> {
+        if let Ok(recorded) = self.persist("record", || self.store.record(&settled)).await? {
+            return Some(vec![(settled, recorded)]);
+        }
+        let mut results = Vec::with_capacity(settled.len());
+        for one in settled {
+            let mut group = vec![one];
+            let recorded = match self.persist("record", || self.store.record(&group)).await? {
+                Ok(recorded) => recorded,
+                Err(error) => {
+                    group = vec![self.refused(&group[0], &error).await];
+                    self.persist("record", || self.store.record(&group)).await?.ok()?
+                }
+            };
+            results.push((group, recorded));
+        }
+        Some(results)
+    }
+
+    /// The attempt of a message whose effects the ledger refuses.
+    async fn refused(&self, settled: &Settled, error: &StoreError) -> Settled {
+        let source = self.source(&settled.source).await;
+        let outcome = Outcome::failed(ErrorClass::Internal, format!("its effects were not written: {error}"));
+        let policy = source.map_or_else(
+            || waybill_core::recovery::Policy { attempts_max: 8, backoff_s: vec![5] },
+            |source| source.policy(),
+        );
+        Settled {
+            disposition: decide(outcome, settled.attempt.unsigned_abs(), &policy, 0.5),
+            ..settled.clone()
+        }
+    }
+
+    /// Tries again while the ledger is away; any other answer is the answer.
+    async fn persist<T, F>(&self, what: &str, mut ask: impl FnMut() -> F) -> Option<Result<T, StoreError>>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
+        let mut wait = Duration::from_millis(50);
+        loop {
+            match ask().await {
+                Err(error) if error.is_transient() => {
+                    tracing::warn!(what, %error, "waiting for the ledger");
+                }
+                answer => {
+                    if let Err(error) = &answer {
+                        tracing::error!(what, %error, "the ledger refused");
+                    }
+                    return Some(answer);
+                }
+            }
+            tokio::select! {
+                () = self.stop.cancelled() => return None,
+                () = tokio::time::sleep(wait) => {}
+            }
+            wait = (wait * 2).min(Duration::from_secs(2));
+        }
+    }
+}
