@@ -6,8 +6,10 @@ compose_answers() {
 }
 
 # The project's name follows from the folder, so two checkouts do not share containers or volumes.
+compose_project() { printf 'waybill-%s' "$(printf %s "$ROOT" | cksum | cut -d ' ' -f 1)"; }
+
 compose_environment() {
-  COMPOSE_PROJECT=waybill-$(printf %s "$ROOT" | cksum | cut -d ' ' -f 1)
+  COMPOSE_PROJECT=$(compose_project)
   if [ -s "$DEV_DIR/compose" ]; then
     # shellcheck source=/dev/null
     . "$DEV_DIR/compose"

@@ -34,7 +34,8 @@ down_services() {
   if compose_answers; then
     compose_stop ${1:+--volumes}
   else
-    note "no Docker engine answers: the containers that ran in it, if any, are not stopped by this"
+    note "no Docker engine answers; when one does again, remove what it may still have of ours:"
+    note "docker compose -p $(compose_project) down${1:+ --volumes}"
   fi
 }
 

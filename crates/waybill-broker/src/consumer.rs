@@ -100,7 +100,7 @@ impl Consumer {
     }
 
     /// Asks the broker for no more deliveries. Those in hand may still be acknowledged.
-    pub async fn cancel(&self) {
+    pub async fn cancel(&mut self) {
         for (channel, tag) in &self.channels {
             let asked = channel.basic_cancel(tag.as_str().into(), BasicCancelOptions::default());
             let _ = timeout(self.limit, asked).await;

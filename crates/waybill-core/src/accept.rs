@@ -4,7 +4,7 @@
 
 use sha2::{Digest as _, Sha256};
 
-use crate::hl7::{self, Header, Message};
+use crate::hl7::{self, Charset, Header, Message};
 use crate::ordering::{self, Content};
 use crate::source::{Format, Source};
 
@@ -14,8 +14,8 @@ pub const HL7_MEDIA_TYPES: [&str; 3] =
 /// Bytes of an `Idempotency-Key`.
 const KEY_BYTES_MAX: usize = 255;
 
-/// What a sender posts, with its content encoding undone.
-#[derive(Debug, Clone, Copy)]
+/// What a sender posts, with its content encoding undone. Has no `Debug`: it holds a body.
+#[derive(Clone, Copy)]
 pub struct Submission<'a> {
     /// The media type, parameters included.
     pub content_type: &'a str,
@@ -68,6 +68,12 @@ pub fn accept(source: &Source, submission: &Submission<'_>) -> Result<Acceptable
             if header.is_acknowledgement() {
                 // never acknowledged, or two systems would acknowledge each other for ever
                 return Err(Refusal::Malformed("an acknowledgement is not a message to store".into()));
+            }
+            if header.charset() == Charset::Unsupported {
+                // read as something else, names would be stored garbled
+                return Err(Refusal::Malformed(
+                    "its character set (HTTP charset, else MSH-18) is not utf-8, ascii, 8859/1 or windows-1252".into(),
+                ));
             }
             hl7::judge(&header).map_err(Refusal::Hl7)?;
             (Some(Own::Hl7(control_key(&header))), ordering::keys(source, Content::Hl7(&header)))

@@ -83,11 +83,13 @@ pub enum Verb {
     File,
     /// The claim's lease is over: another attempt, or dead when there were enough.
     Abandon,
+    /// The broker no longer has what it had confirmed: due again.
+    Republish,
 }
 
 impl Verb {
     /// Every verb.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Hold,
         Self::Release,
         Self::Confirm,
@@ -97,6 +99,7 @@ impl Verb {
         Self::DeadLetter,
         Self::File,
         Self::Abandon,
+        Self::Republish,
     ];
 
     /// The states this verb may leave.
@@ -105,6 +108,7 @@ impl Verb {
         match self {
             Self::Hold | Self::Claim | Self::File => &[Accepted, Published, Retrying],
             Self::Release => &[Held],
+            Self::Republish => &[Published],
             Self::Confirm => &[Accepted, Retrying],
             Self::Complete | Self::Retry | Self::DeadLetter | Self::Abandon => &[Processing],
         }
@@ -115,7 +119,7 @@ impl Verb {
         use State::{Accepted, Dead, Held, Processed, Processing, Published, Retrying};
         match self {
             Self::Hold => &[Held],
-            Self::Release => &[Accepted],
+            Self::Release | Self::Republish => &[Accepted],
             Self::Confirm => &[Published],
             Self::Claim => &[Processing],
             Self::Complete => &[Processed],

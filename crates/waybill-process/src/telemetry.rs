@@ -35,9 +35,14 @@ pub fn init(config: &Process) -> Result<(), String> {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!(place, "a panic");
     }));
+    install_tls();
+    Ok(())
+}
+
+/// Makes aws-lc-rs the TLS backend of everything in this process that speaks TLS.
+pub fn install_tls() {
     // fails only when one is installed already, which is as good
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    Ok(())
 }
 
 /// The process's metrics, installed on first use.

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::{Store, StoreError};
 
 /// A submission that was found acceptable, ready to be stored.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct NewMessage {
     /// The message's id (UUID version 7).
     pub id: Uuid,
@@ -37,6 +37,12 @@ pub struct NewMessage {
     pub ordering: Vec<i64>,
     /// The body, byte for byte.
     pub body: bytes::Bytes,
+}
+
+impl std::fmt::Debug for NewMessage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "NewMessage({} of {})", self.id, self.source)
+    }
 }
 
 /// What became of one submission.

@@ -16,7 +16,7 @@ use uuid::Uuid;
 use crate::{Store, StoreError, ordering};
 
 /// A message in a worker's hand.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Claimed {
     /// Its id.
     pub id: Uuid,
@@ -34,6 +34,12 @@ pub struct Claimed {
     pub content_type: String,
     /// Its body.
     pub body: Vec<u8>,
+}
+
+impl std::fmt::Debug for Claimed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Claimed({}, attempt {})", self.id, self.attempt)
+    }
 }
 
 /// What a claim came to.

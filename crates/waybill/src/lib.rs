@@ -1,1 +1,12 @@
-//! The operator's tool, and the serving process: relay, sweeps, watch.
+//! The operator's tool, and the serving process: a relay, sweeps, figures.
+//!
+//! [`cli`] is the command line, [`commands`] has a file for each command, [`serve`] the process
+//! that runs beside `ingest-api` and the workers and sees to what they left undone.
+
+pub mod cli;
+pub mod commands;
+pub mod config;
+pub mod serve;
+pub mod table;
+
+pub use config::Config;

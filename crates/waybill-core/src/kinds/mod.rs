@@ -34,8 +34,8 @@ pub fn find(name: &str) -> Option<&'static Kind> {
     REGISTRY.iter().find(|kind| kind.name == name)
 }
 
-/// What a processor gets to see.
-#[derive(Debug, Clone, Copy)]
+/// What a processor gets to see. Has no `Debug`: it holds a body.
+#[derive(Clone, Copy)]
 pub struct Input<'a> {
     /// The message's id.
     pub id: Uuid,

@@ -1,0 +1,128 @@
+//! The command line. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 nothing matched, 78 wrong
+//! configuration.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use uuid::Uuid;
+
+/// Operates Waybill: schema, topology, sources, messages, dead letters; and serves.
+#[derive(Debug, Parser)]
+#[command(version, arg_required_else_help = true)]
+pub struct Arguments {
+    /// The configuration file (TOML); `WAYBILL_SECTION__KEY` variables override it.
+    #[arg(long, global = true)]
+    pub config: Option<PathBuf>,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Bring the ledger's schema up to date.
+    Migrate,
+    /// Declare or compare RabbitMQ's exchanges, queues and bindings.
+    #[command(subcommand)]
+    Topology(Topology),
+    /// Make the ledger's sources match a file; prints the difference first.
+    Apply {
+        /// The file of sources (TOML).
+        #[arg(short, long)]
+        file: PathBuf,
+        /// Stop after printing the difference.
+        #[arg(long)]
+        dry_run: bool,
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Sources and their keys.
+    #[command(subcommand)]
+    Source(Source),
+    /// Single messages.
+    #[command(subcommand)]
+    Message(Message),
+    /// Dead letters.
+    #[command(subcommand)]
+    Dead(Dead),
+    /// What was accepted, and where it is now, by source.
+    Report {
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Run the serving process: a relay, sweeps, figures.
+    Serve,
+}
+
+/// How to print.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Output {
+    /// Print JSON for machines.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Commands on the topology.
+#[derive(Debug, Subcommand)]
+pub enum Topology {
+    /// Declare what is missing.
+    Apply,
+    /// Compare, print each difference, exit 1 if there is one.
+    Check {
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+/// Commands on sources.
+#[derive(Debug, Subcommand)]
+pub enum Source {
+    /// Every source.
+    List {
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Give a source a new key, shown once; the newest older key stays live beside it.
+    RotateKey {
+        /// The source's name.
+        name: String,
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+/// Commands on messages.
+#[derive(Debug, Subcommand)]
+pub enum Message {
+    /// One message: its receipt, state, attempts and timeline. Never its body.
+    Show {
+        /// The message's id.
+        id: Uuid,
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+/// Commands on dead letters.
+#[derive(Debug, Subcommand)]
+pub enum Dead {
+    /// The newest dead letters.
+    List {
+        /// Of this source only.
+        #[arg(long)]
+        source: Option<String>,
+        /// At most this many.
+        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        limit: u32,
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
+    },
+}

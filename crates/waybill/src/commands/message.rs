@@ -1,0 +1,44 @@
+//! `waybill message show ID`. Never shows a body.
+
+use uuid::Uuid;
+use waybill_store::Store;
+
+use super::Ended;
+use crate::cli::Output;
+use crate::table;
+
+pub(super) async fn show(store: &Store, id: Uuid, output: Output) -> anyhow::Result<Ended> {
+    let Some(message) = store.message(id, None).await? else {
+        eprintln!("there is no message {id} in this ledger");
+        return Ok(Ended::Nothing);
+    };
+    if output.json {
+        println!("{}", table::json(&message)?);
+        return Ok(Ended::Done);
+    }
+    let mut facts = vec![
+        ("id", message.id.to_string()),
+        ("source", message.source.clone()),
+        ("kind", message.kind.clone()),
+        ("state", message.state.clone()),
+        ("attempts", message.attempts.to_string()),
+        ("bytes", message.bytes.to_string()),
+        ("sha256", message.sha256.clone()),
+    ];
+    if let Some(behind) = message.held_behind {
+        facts.push(("held behind", behind.to_string()));
+    }
+    if let Some(reason) = &message.ignored {
+        facts.push(("ignored", reason.clone()));
+    }
+    if let (Some(class), Some(reason)) = (&message.error_class, &message.error_reason) {
+        facts.push(("last failure", format!("{class}: {reason}")));
+    }
+    if message.control_id_conflict {
+        facts.push(("control id", "seen before with other bytes".to_owned()));
+    }
+    println!("{}", table::table(&["", ""], facts.into_iter().map(|(k, v)| vec![k.to_owned(), v])));
+    let events = message.timeline.iter().map(|e| vec![e.at.to_rfc3339(), e.what.clone()]);
+    println!("{}", table::table(&["when", "what"], events));
+    Ok(Ended::Done)
+}

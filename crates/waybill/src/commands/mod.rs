@@ -1,0 +1,96 @@
+//! The commands, a file each: read what is needed, call one verb, print.
+
+mod apply;
+mod dead;
+mod message;
+mod migrate;
+mod report;
+mod source;
+mod topology;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use waybill_process::{lifecycle, telemetry};
+use waybill_store::Store;
+
+use crate::cli::{Arguments, Command, Dead, Message, Source, Topology};
+use crate::config::{Config, Need};
+use crate::serve;
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// It did what it was told.
+    Done,
+    /// It found something wrong.
+    Wrong,
+    /// Nothing matched.
+    Nothing,
+}
+
+/// Runs a command to its end.
+pub fn run(arguments: Arguments) -> ExitCode {
+    let needs = needs(&arguments.command);
+    let config = match Config::load(arguments.config.as_deref(), needs) {
+        Ok(config) => config,
+        Err(mistakes) => return mistakes.report(),
+    };
+    if let Command::Serve = arguments.command {
+        let limit = Duration::from_secs(config.process.shutdown_s_max);
+        return lifecycle::run("waybill serve", limit, |lifecycle| async move {
+            telemetry::init(&config.process).map_err(anyhow::Error::msg)?;
+            serve::start(config, &lifecycle).await?;
+            Ok(())
+        });
+    }
+    telemetry::install_tls();
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("no runtime: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(dispatch(arguments.command, &config)) {
+        Ok(Ended::Done) => ExitCode::SUCCESS,
+        Ok(Ended::Wrong) => ExitCode::FAILURE,
+        Ok(Ended::Nothing) => ExitCode::from(3),
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+const fn needs(command: &Command) -> &'static [Need] {
+    match command {
+        Command::Migrate | Command::Message(_) | Command::Dead(_) | Command::Report { .. } => &[Need::Ledger],
+        Command::Source(Source::List { .. }) => &[Need::Ledger],
+        Command::Source(Source::RotateKey { .. }) => &[Need::Ledger, Need::Pepper],
+        Command::Apply { .. } => &[Need::Ledger, Need::Pepper],
+        Command::Topology(_) | Command::Serve => &[Need::Ledger, Need::Broker],
+    }
+}
+
+async fn dispatch(command: Command, config: &Config) -> anyhow::Result<Ended> {
+    let store = Store::new(&config.database, "waybill")?;
+    let ended = match command {
+        Command::Migrate => migrate::run(&store).await,
+        Command::Topology(Topology::Apply) => topology::apply(&store, config).await,
+        Command::Topology(Topology::Check { output }) => topology::check(&store, config, output).await,
+        Command::Apply { file, dry_run, output } => apply::run(&store, config, &file, dry_run, output).await,
+        Command::Source(Source::List { output }) => source::list(&store, output).await,
+        Command::Source(Source::RotateKey { name, output }) => {
+            source::rotate_key(&store, config, &name, output).await
+        }
+        Command::Message(Message::Show { id, output }) => message::show(&store, id, output).await,
+        Command::Dead(Dead::List { source, limit, output }) => {
+            dead::list(&store, source.as_deref(), limit, output).await
+        }
+        Command::Report { output } => report::run(&store, output).await,
+        Command::Serve => Ok(Ended::Done),
+    };
+    store.close().await;
+    ended
+}

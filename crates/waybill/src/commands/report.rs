@@ -1,0 +1,27 @@
+//! `waybill report`: the balance of every source. Exit code 1 when something is unaccounted for.
+
+use waybill_store::Store;
+
+use super::Ended;
+use crate::cli::Output;
+use crate::table;
+
+pub(super) async fn run(store: &Store, output: Output) -> anyhow::Result<Ended> {
+    let balances = store.balance(None).await?;
+    if output.json {
+        println!("{}", table::json(&balances)?);
+    } else {
+        let rows = balances.iter().map(|b| {
+            let counts = [b.accepted, b.duplicate, b.processed, b.dead, b.held, b.in_flight, b.unaccounted];
+            let counts = counts.iter().map(i64::to_string);
+            [b.source.clone()].into_iter().chain(counts).collect()
+        });
+        let header = ["source", "accepted", "duplicate", "processed", "dead", "held", "in flight", "unaccounted"];
+        println!("{}", table::table(&header, rows));
+    }
+    let balanced = balances.iter().all(|balance| balance.unaccounted == 0);
+    if !balanced && !output.json {
+        println!("Unaccounted messages are not where their rows say they are: see docs/RUNBOOK.md.");
+    }
+    Ok(if balanced { Ended::Done } else { Ended::Wrong })
+}

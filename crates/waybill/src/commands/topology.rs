@@ -1,0 +1,58 @@
+//! `waybill topology apply|check`.
+
+use waybill_broker::api::Api;
+use waybill_broker::{Broker, topology};
+use waybill_store::Store;
+
+use super::Ended;
+use crate::cli::Output;
+use crate::config::Config;
+use crate::table;
+
+/// The lanes of every source; the lane `default` even before the first source.
+async fn lanes(store: &Store) -> anyhow::Result<Vec<String>> {
+    let mut lanes: Vec<String> = store.sources().await?.into_iter().map(|k| k.source.lane).collect();
+    lanes.push("default".to_owned());
+    lanes.sort_unstable();
+    lanes.dedup();
+    Ok(lanes)
+}
+
+pub(super) async fn apply(store: &Store, config: &Config) -> anyhow::Result<Ended> {
+    let lanes = lanes(store).await?;
+    let link = Broker::new(&config.amqp)?.connect("waybill topology").await?;
+    topology::declare(&link, &lanes).await?;
+    link.close().await;
+    for queue in topology::queues(&lanes) {
+        println!("{} is declared, bound to {}", queue.name, queue.binding.0);
+    }
+    Ok(Ended::Done)
+}
+
+pub(super) async fn check(store: &Store, config: &Config, output: Output) -> anyhow::Result<Ended> {
+    let lanes = lanes(store).await?;
+    let broker = Broker::new(&config.amqp)?;
+    let link = broker.connect("waybill topology").await?;
+    let mut found = topology::differences(&link, &lanes).await?;
+    link.close().await;
+    let api = !config.rabbitmq_api.url.is_empty();
+    if api && found.is_empty() {
+        found = Api::new(&config.rabbitmq_api.url, broker.vhost())?.differences(&lanes).await?;
+    }
+    if output.json {
+        println!("{}", table::json(&serde_json::json!({
+            "differences": found, "bindings_and_policies_checked": api,
+        }))?);
+    } else {
+        for difference in &found {
+            println!("{difference}");
+        }
+        if found.is_empty() {
+            println!("The topology is as it must be.");
+        }
+        if !api {
+            println!("Bindings and policies were not looked at: set rabbitmq_api.url for that.");
+        }
+    }
+    Ok(if found.is_empty() { Ended::Done } else { Ended::Wrong })
+}

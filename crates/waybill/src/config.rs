@@ -1,0 +1,115 @@
+//! What `waybill` needs to know. A command reads the sections it uses: `migrate` needs no broker.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde::Deserialize;
+use waybill_core::credential::{self, Pepper};
+use waybill_process::config::{Layers, Mistakes, Process};
+
+/// The section `serve`.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Serve {
+    /// The admin port.
+    pub admin_listen: String,
+    /// Between two passes of each sweep, in milliseconds.
+    pub sweep_ms: u64,
+    /// Rows one pass may change.
+    pub sweep_rows_max: u32,
+    /// Finished messages this recent are balanced on each pass, in seconds.
+    pub balance_window_s: u64,
+}
+
+/// The section `rabbitmq_api`.
+#[derive(Clone, Deserialize)]
+pub struct RabbitmqApi {
+    /// Where the management API is; empty: not used. Holds a password.
+    pub url: String,
+}
+
+/// What every command may use; each has what it needs checked with [`Config::load`].
+#[derive(Clone)]
+pub struct Config {
+    /// The section `database`.
+    pub database: waybill_store::Config,
+    /// The section `amqp`.
+    pub amqp: waybill_broker::Config,
+    /// The section `rabbitmq_api`.
+    pub rabbitmq_api: RabbitmqApi,
+    /// The secret under which keys are hashed, where one is set.
+    pub pepper: Option<Pepper>,
+    /// The section `relay`.
+    pub relay: waybill_relay::Config,
+    /// The section `serve`.
+    pub serve: Serve,
+    /// The section `process`.
+    pub process: Process,
+}
+
+impl std::fmt::Debug for Config {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Config({:?}, {:?})", self.database, self.amqp)
+    }
+}
+
+/// What a command cannot do without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// The ledger.
+    Ledger,
+    /// RabbitMQ.
+    Broker,
+    /// The pepper.
+    Pepper,
+}
+
+impl Config {
+    /// Reads the file at `path` and the environment.
+    ///
+    /// # Errors
+    /// Every mistake in them, and what of `needs` is missing.
+    pub fn load(path: Option<&Path>, needs: &[Need]) -> Result<Self, Mistakes> {
+        let mut layers = Layers::load(path);
+        let database = layers.section("database");
+        let amqp: Option<waybill_broker::Config> = layers.section("amqp");
+        let rabbitmq_api = layers.section("rabbitmq_api");
+        let auth: Option<credential::Config> = layers.section("auth");
+        let relay: Option<waybill_relay::Config> = layers.section("relay");
+        let serve: Option<Serve> = layers.section("serve");
+        let process = layers.section("process");
+        if needs.contains(&Need::Ledger) {
+            layers.needs("database", "url");
+        }
+        if needs.contains(&Need::Broker) {
+            layers.needs("amqp", "url");
+        }
+        let pepper = auth.and_then(|auth| auth.pepper());
+        if needs.contains(&Need::Pepper) {
+            layers.check(
+                pepper.is_some(),
+                "auth.pepper: a secret of at least 32 characters is needed (WAYBILL_AUTH__PEPPER), the same for ingest-api",
+            );
+        }
+        if let Some(serve) = &serve {
+            layers.check(serve.sweep_ms > 0, "serve.sweep_ms must be above 0");
+            layers.check(serve.sweep_rows_max > 0, "serve.sweep_rows_max must be above 0");
+        }
+        if let (Some(relay), Some(amqp)) = (&relay, &amqp) {
+            for mistake in relay.mistakes(Duration::from_millis(amqp.timeout_ms)) {
+                layers.check(false, mistake);
+            }
+        }
+        let config = (|| {
+            Some(Self {
+                database: database?,
+                amqp: amqp?,
+                rabbitmq_api: rabbitmq_api?,
+                pepper,
+                relay: relay?,
+                serve: serve?,
+                process: process?,
+            })
+        })();
+        layers.finish(config)
+    }
+}

@@ -1,0 +1,102 @@
+//! The dead-letter intake: what RabbitMQ itself gave up on, filed into the ledger.
+//!
+//! `delivery_limit` means that workers went away again and again before they could claim the
+//! message: it is dead, for a person. Anything else RabbitMQ drops was no fault of the message: it
+//! becomes due again. A delivery that names nothing we know is logged and let go, never guessed at.
+
+use anyhow::Context as _;
+use uuid::Uuid;
+use waybill_broker::dead::DeadQueue;
+use waybill_broker::topology::DELIVERY_LIMIT;
+use waybill_broker::{Broker, Link};
+use waybill_core::outcome::{ErrorClass, Failure};
+use waybill_core::source::OnDead;
+use waybill_store::Store;
+use waybill_store::dead::Filed;
+use waybill_store::directory::Directory;
+
+use super::sweep::Sweep;
+
+/// The sweep that drains `waybill.dead`.
+#[derive(Debug)]
+pub(super) struct Buried {
+    store: Store,
+    directory: Directory,
+    broker: Broker,
+    rows_max: u32,
+    open: Option<(Link, DeadQueue)>,
+}
+
+impl Buried {
+    pub(super) const fn new(store: Store, directory: Directory, broker: Broker, rows_max: u32) -> Self {
+        Self {
+            store,
+            directory,
+            broker,
+            rows_max,
+            open: None,
+        }
+    }
+
+    async fn drain(&self, queue: &DeadQueue) -> anyhow::Result<u64> {
+        let mut changed = 0;
+        for _ in 0..self.rows_max {
+            let Some(buried) = queue.take().await? else { break };
+            match &buried.envelope {
+                None => tracing::error!("a dead-lettered delivery is no envelope; let go"),
+                Some(envelope) => {
+                    changed += u64::from(self.file(envelope.id, &buried.reason).await?);
+                }
+            }
+            buried.ack().await?;
+        }
+        Ok(changed)
+    }
+
+    /// Files one delivery; true: the ledger changed.
+    async fn file(&self, id: Uuid, reason: &str) -> anyhow::Result<bool> {
+        if reason != "delivery_limit" {
+            return Ok(self.store.republish(id).await?);
+        }
+        let failure = Failure::new(
+            ErrorClass::Poison,
+            format!(
+                "RabbitMQ gave up after {DELIVERY_LIMIT} deliveries, none of which was claimed: \
+                 look for workers that crash on start or lose the ledger"
+            ),
+        );
+        let source = self.store.message(id, None).await?.map(|message| message.source);
+        let known = self.directory.snapshot();
+        let skip_dead = source
+            .and_then(|name| known.sources.get(&name).map(|s| s.on_dead == OnDead::Skip))
+            .unwrap_or(false);
+        match self.store.file(id, &failure, skip_dead).await? {
+            Filed::Dead => tracing::error!(message.id = %id, "filed as dead: RabbitMQ's delivery limit"),
+            Filed::MovedOn => {}
+            Filed::Unknown => {
+                tracing::error!(message.id = %id, "a dead-lettered delivery names no message of this ledger; let go");
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+impl Sweep for Buried {
+    const NAME: &'static str = "buried";
+
+    async fn run_once(&mut self) -> anyhow::Result<u64> {
+        let (link, queue) = match self.open.take() {
+            Some(open) if open.0.is_connected() => open,
+            _ => {
+                let link = self.broker.connect("waybill dead letters").await?;
+                let queue = DeadQueue::open(&link).await?;
+                (link, queue)
+            }
+        };
+        // on any error the connection is dropped, and what was taken comes again
+        let changed = self.drain(&queue).await.context("draining waybill.dead")?;
+        self.open = Some((link, queue));
+        Ok(changed)
+    }
+}

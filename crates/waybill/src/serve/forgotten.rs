@@ -1,0 +1,21 @@
+//! Held messages that nothing holds: the net under the release that a predecessor's own final
+//! transaction makes. Catches nothing, unless something is wrong.
+
+use waybill_store::Store;
+
+use super::sweep::Sweep;
+
+/// The sweep for forgotten held messages.
+#[derive(Debug)]
+pub(super) struct Forgotten {
+    pub(super) store: Store,
+    pub(super) rows_max: u32,
+}
+
+impl Sweep for Forgotten {
+    const NAME: &'static str = "forgotten";
+
+    async fn run_once(&mut self) -> anyhow::Result<u64> {
+        Ok(self.store.release_forgotten(self.rows_max).await?)
+    }
+}

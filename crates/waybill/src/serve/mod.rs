@@ -1,0 +1,86 @@
+//! The serving process: what sees to the things that others left undone.
+//!
+//! A relay (so that retries and releases go on when `ingest-api` is down), the sweeps, and the
+//! figures. Safe to run in several replicas: every change goes through the store's guarded verbs,
+//! so two passes at once find that the other was there.
+
+mod abandoned;
+mod balance;
+mod buried;
+mod figures;
+mod forgotten;
+mod sweep;
+mod watch;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use waybill_broker::Broker;
+use waybill_broker::api::Api;
+use waybill_process::{Lifecycle, Readiness, admin};
+use waybill_relay::Relay;
+use waybill_store::Store;
+use waybill_store::directory::Directory;
+
+use crate::config::Config;
+use sweep::run;
+
+/// Starts every component under `lifecycle`; returns the admin port's address when it is bound.
+///
+/// # Errors
+/// When the port cannot be bound or a URL cannot be used.
+pub async fn start(config: Config, lifecycle: &Lifecycle) -> anyhow::Result<SocketAddr> {
+    let readiness = Readiness::needs(&["ledger"]);
+    let admin = admin::start(&config.serve.admin_listen, &readiness, lifecycle).await?;
+    let store = Store::new(&config.database, "waybill serve")?;
+    let broker = Broker::new(&config.amqp)?;
+    let directory = Directory::default();
+    keep_directory(&config, &store, &directory, readiness, lifecycle);
+    if config.relay.enabled {
+        let hint = Arc::new(Notify::new());
+        let relay = Relay::new(store.clone(), broker.clone(), config.relay.clone(), hint);
+        lifecycle.component("relay", relay.run(lifecycle.stop()));
+    }
+    let api = if config.rabbitmq_api.url.is_empty() {
+        None
+    } else {
+        Some(Api::new(&config.rabbitmq_api.url, broker.vhost())?)
+    };
+    let every = Duration::from_millis(config.serve.sweep_ms);
+    let rows_max = config.serve.sweep_rows_max;
+    let stop = || lifecycle.stop();
+    let abandoned = abandoned::Abandoned { store: store.clone(), directory: directory.clone(), rows_max };
+    lifecycle.component("abandoned", run(abandoned, every, stop()));
+    let forgotten = forgotten::Forgotten { store: store.clone(), rows_max };
+    lifecycle.component("forgotten", run(forgotten, every, stop()));
+    let buried = buried::Buried::new(store.clone(), directory.clone(), broker.clone(), rows_max);
+    lifecycle.component("buried", run(buried, every, stop()));
+    let window = Duration::from_secs(config.serve.balance_window_s);
+    lifecycle.component("balance", run(balance::Balance { store: store.clone(), window }, every, stop()));
+    lifecycle.component("figures", run(figures::Figures::new(store, directory.clone()), every, stop()));
+    lifecycle.component("watch", run(watch::Watch::new(broker, api, directory), every, stop()));
+    Ok(admin)
+}
+
+/// Keeps the directory fresh; whether the ledger answers is this process's readiness.
+fn keep_directory(
+    config: &Config,
+    store: &Store,
+    directory: &Directory,
+    readiness: Readiness,
+    lifecycle: &Lifecycle,
+) {
+    let every = Duration::from_millis(config.process.sources_refresh_ms);
+    let kept = directory.clone().keep_fresh(store.clone(), every, lifecycle.stop(), move |_, looked| {
+        match looked {
+            Ok(_) => readiness.has("ledger"),
+            Err(error) => readiness.lacks("ledger", error.to_string()),
+        }
+    });
+    lifecycle.component("directory", async move {
+        kept.await;
+        Ok(())
+    });
+}
