@@ -1,6 +1,7 @@
 //! Logs and metrics. Logs go to standard error, as text or as JSON lines; a panic's message is not
 //! logged, for it may quote a value: its place is.
 
+use std::io::IsTerminal as _;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -24,7 +25,8 @@ pub fn init(config: &Process) -> Result<(), String> {
         .map_err(|_| "process.log is not a filter: try info, or info,waybill_relay=debug".to_owned())?
         // the client logs returned messages whole
         .add_directive("lapin=error".parse().map_err(|_| "a log directive".to_owned())?);
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
     let set = if config.log_format == "json" {
         builder.json().flatten_event(true).try_init()
     } else {
