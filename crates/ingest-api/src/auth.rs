@@ -19,11 +19,7 @@ use crate::problem::{Kind, Problem};
 ///
 /// # Errors
 /// `unauthorized`, without saying why.
-pub fn authenticate(
-    headers: &HeaderMap,
-    known: &Snapshot,
-    pepper: &Pepper,
-) -> Result<Arc<Source>, Problem> {
+pub fn authenticate(headers: &HeaderMap, known: &Snapshot, pepper: &Pepper) -> Result<Arc<Source>, Problem> {
     find(headers, known, pepper).ok_or_else(|| Kind::Unauthorized.into())
 }
 
@@ -66,15 +62,13 @@ mod tests {
     fn world(auth: &str) -> World {
         let pepper = Pepper::new("0123456789abcdef0123456789abcdef").unwrap();
         let key = ApiKey::from_random([1; 6], [2; 32]);
-        let text = format!("[[source]]\nname = \"a\"\nformat = \"json\"\nkind = \"conditions-of-joining\"\nauth = [{auth}]");
+        let text = format!(
+            "[[source]]\nname = \"a\"\nformat = \"json\"\nkind = \"conditions-of-joining\"\nauth = [{auth}]"
+        );
         let source = waybill_core::source::read(&text).unwrap().remove(0);
         let mut known = Snapshot::default();
         known.sources.insert("a".into(), Arc::new(source));
-        let stored = Key {
-            id: key.id().into(),
-            source: "a".into(),
-            digest: key.digest(&pepper).to_vec(),
-        };
+        let stored = Key { id: key.id().into(), source: "a".into(), digest: key.digest(&pepper).to_vec() };
         known.keys.insert(stored.id.clone(), stored);
         World { known, pepper, key }
     }

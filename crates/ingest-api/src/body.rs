@@ -35,7 +35,11 @@ pub async fn read(
         Ok(Err(_)) => return Err(Problem::new(Kind::MalformedBody, "The body broke off")),
         Ok(Ok(collected)) => collected.to_bytes(),
     };
-    if is_gzip { inflate(&encoded, bytes_max).map_err(|what| what.unwrap_or_else(too_large)) } else { Ok(encoded) }
+    if is_gzip {
+        inflate(&encoded, bytes_max).map_err(|what| what.unwrap_or_else(too_large))
+    } else {
+        Ok(encoded)
+    }
 }
 
 fn is_gzip(headers: &HeaderMap) -> Result<bool, Problem> {

@@ -57,7 +57,14 @@ impl Config {
     /// # Errors
     /// Every mistake in them.
     pub fn load(path: Option<&Path>) -> Result<Self, Mistakes> {
-        let mut layers = Layers::load(path);
+        Self::read(Layers::load(path))
+    }
+
+    /// Reads merged layers.
+    ///
+    /// # Errors
+    /// Every mistake in them.
+    pub fn read(mut layers: Layers) -> Result<Self, Mistakes> {
         let database: Option<waybill_store::Config> = layers.section("database");
         let amqp: Option<waybill_broker::Config> = layers.section("amqp");
         let auth: Option<credential::Config> = layers.section("auth");
@@ -97,7 +104,10 @@ impl Ingest {
     fn check(&self, layers: &mut Layers) {
         layers.check(self.connections_max > 0, "ingest.connections_max must be above 0");
         layers.check(self.writers > 0, "ingest.writers must be above 0");
-        layers.check(self.batch_max > 0 && self.queue_max > 0, "ingest.batch_max and ingest.queue_max must be above 0");
+        layers.check(
+            self.batch_max > 0 && self.queue_max > 0,
+            "ingest.batch_max and ingest.queue_max must be above 0",
+        );
         layers.check(
             (1..=15).contains(&self.header_timeout_s) && (1..=15).contains(&self.body_timeout_s),
             "ingest.header_timeout_s and ingest.body_timeout_s must be 1 to 15",

@@ -89,17 +89,21 @@ fn keep_directory(
 ) {
     let every = Duration::from_millis(config.process.sources_refresh_ms);
     let readiness = readiness.clone();
-    let kept = directory.clone().keep_fresh(store.clone(), every, lifecycle.stop(), move |now, looked| {
-        match looked {
-            Ok(changed) => {
-                if changed {
-                    request::announce(now.sources.keys());
+    let kept =
+        directory.clone().keep_fresh(
+            store.clone(),
+            every,
+            lifecycle.stop(),
+            move |now, looked| match looked {
+                Ok(changed) => {
+                    if changed {
+                        request::announce(now.sources.keys());
+                    }
+                    readiness.has("ledger");
                 }
-                readiness.has("ledger");
-            }
-            Err(error) => readiness.lacks("ledger", error.to_string()),
-        }
-    });
+                Err(error) => readiness.lacks("ledger", error.to_string()),
+            },
+        );
     lifecycle.component("directory", async move {
         kept.await;
         Ok(())

@@ -31,10 +31,11 @@ pub async fn message(State(state): State<Arc<app::State>>, request: Request) -> 
             return problem.into_response();
         }
     };
-    let answered = match body::read(&parts.headers, body, source.body_bytes_max as usize, state.body_limit).await {
-        Ok(body) => take(&state, &source, &parts.headers, body).await,
-        Err(problem) => Err(problem),
-    };
+    let answered =
+        match body::read(&parts.headers, body, source.body_bytes_max as usize, state.body_limit).await {
+            Ok(body) => take(&state, &source, &parts.headers, body).await,
+            Err(problem) => Err(problem),
+        };
     let response = answered.unwrap_or_else(|problem| {
         request::count_refused(&source.name, problem.kind.slug());
         problem.into_response()
@@ -68,8 +69,7 @@ async fn take(
     if source.format != Format::Hl7v2 {
         return Ok(answer::receipt(&receipt));
     }
-    let header = accept::read_hl7(source, submission.content_type, &body)
-        .map_err(|_| Kind::MalformedBody)?;
+    let header = accept::read_hl7(source, submission.content_type, &body).map_err(|_| Kind::MalformedBody)?;
     Ok(answer::acknowledged(&header, submission.content_type, &receipt))
 }
 

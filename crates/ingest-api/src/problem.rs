@@ -161,10 +161,7 @@ impl From<Kind> for Problem {
 impl Problem {
     /// A problem of `kind`, with something to say about this occurrence.
     pub fn new(kind: Kind, detail: impl Into<String>) -> Self {
-        Self {
-            kind,
-            detail: Some(detail.into()),
-        }
+        Self { kind, detail: Some(detail.into()) }
     }
 }
 

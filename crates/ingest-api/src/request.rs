@@ -13,8 +13,9 @@ const REQUEST_ID: &str = "x-request-id";
 
 /// Gives the request an id (the sender's own, where it is a plain word) and shows it in the answer.
 pub async fn identify(request: Request, next: Next) -> Response {
-    let id = sent_id(request.headers())
-        .unwrap_or_else(|| HeaderValue::from_str(&Uuid::now_v7().to_string()).unwrap_or(HeaderValue::from_static("-")));
+    let id = sent_id(request.headers()).unwrap_or_else(|| {
+        HeaderValue::from_str(&Uuid::now_v7().to_string()).unwrap_or(HeaderValue::from_static("-"))
+    });
     let mut response = next.run(request).await;
     if let Some(kind) = response.extensions().get::<Kind>() {
         let id = id.to_str().unwrap_or_default();

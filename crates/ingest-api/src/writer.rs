@@ -56,10 +56,7 @@ pub fn start(config: &Config, hint: &Arc<Notify>, lifecycle: &Lifecycle) -> anyh
     let store = Store::new(&connections, "ingest-api writer")?;
     let (queue, waiting) = mpsc::channel(ingest.queue_max);
     let waiting = Arc::new(Mutex::new(waiting));
-    let batch = Batch {
-        count_max: ingest.batch_max,
-        bytes_max: ingest.batch_bytes_max,
-    };
+    let batch = Batch { count_max: ingest.batch_max, bytes_max: ingest.batch_bytes_max };
     for _ in 0..ingest.writers {
         let (store, waiting, hint) = (store.clone(), Arc::clone(&waiting), Arc::clone(hint));
         let stop = lifecycle.stop();
@@ -84,15 +81,9 @@ impl Writer {
     /// `overloaded`: it was not taken. `store-unavailable`: whether it is stored is unknown.
     pub async fn store(&self, message: NewMessage) -> Result<Accepted, Problem> {
         let bytes = u32::try_from(message.body.len()).unwrap_or(u32::MAX).max(1);
-        let permit = Arc::clone(&self.bytes)
-            .try_acquire_many_owned(bytes)
-            .map_err(|_| Kind::Overloaded)?;
+        let permit = Arc::clone(&self.bytes).try_acquire_many_owned(bytes).map_err(|_| Kind::Overloaded)?;
         let (answer, answered) = oneshot::channel();
-        let waiting = Waiting {
-            message,
-            answer,
-            _bytes: permit,
-        };
+        let waiting = Waiting { message, answer, _bytes: permit };
         self.queue.try_send(waiting).map_err(|e| match e {
             TrySendError::Full(_) => Kind::Overloaded,
             TrySendError::Closed(_) => Kind::StoreUnavailable,
@@ -149,9 +140,11 @@ async fn write(store: &Store, messages: &[NewMessage]) -> Vec<Result<Accepted, K
             let mut results = Vec::with_capacity(messages.len());
             for message in messages {
                 let alone = store.accept(std::slice::from_ref(message)).await;
-                results.push(alone.map_err(|e| explain(&e)).and_then(|mut one| {
-                    one.pop().ok_or(Kind::StoreUnavailable)
-                }));
+                results.push(
+                    alone
+                        .map_err(|e| explain(&e))
+                        .and_then(|mut one| one.pop().ok_or(Kind::StoreUnavailable)),
+                );
             }
             results
         }

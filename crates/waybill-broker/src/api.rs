@@ -44,14 +44,8 @@ struct Binding {
 }
 
 /// Policy keys that can lose messages or bury them early, whatever the arguments say.
-const RISKY_POLICY_KEYS: [&str; 6] = [
-    "message-ttl",
-    "expires",
-    "max-length",
-    "max-length-bytes",
-    "delivery-limit",
-    "overflow",
-];
+const RISKY_POLICY_KEYS: [&str; 6] =
+    ["message-ttl", "expires", "max-length", "max-length-bytes", "delivery-limit", "overflow"];
 
 impl Api {
     /// The API at `url` (`http://user:password@host:port`), for one virtual host.
@@ -71,17 +65,12 @@ impl Api {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => char::from(b).to_string(),
             other => format!("%{other:02X}"),
         });
-        Ok(Self {
-            client,
-            base: url.trim_end_matches('/').to_owned(),
-            vhost: vhost.collect(),
-        })
+        Ok(Self { client, base: url.trim_end_matches('/').to_owned(), vhost: vhost.collect() })
     }
 
     async fn get<T: serde::de::DeserializeOwned>(&self, path: &str) -> Result<T, BrokerError> {
-        let unavailable = |e: reqwest::Error| {
-            BrokerError::Unavailable(format!("its management API: {}", e.without_url()))
-        };
+        let unavailable =
+            |e: reqwest::Error| BrokerError::Unavailable(format!("its management API: {}", e.without_url()));
         let response = self
             .client
             .get(format!("{}/api/{path}", self.base))
@@ -100,9 +89,8 @@ impl Api {
     /// Resource alarms in effect anywhere in the cluster, for instance `memory` and `disk`.
     pub async fn alarms(&self) -> Result<Vec<String>, BrokerError> {
         let url = format!("{}/api/health/checks/alarms", self.base);
-        let unavailable = |e: reqwest::Error| {
-            BrokerError::Unavailable(format!("its management API: {}", e.without_url()))
-        };
+        let unavailable =
+            |e: reqwest::Error| BrokerError::Unavailable(format!("its management API: {}", e.without_url()));
         let response = self.client.get(url).send().await.map_err(unavailable)?;
         let status = response.status();
         if status.is_success() {
@@ -113,10 +101,7 @@ impl Api {
         }
         let body: Value = response.json().await.map_err(unavailable)?;
         let alarms = body["alarms"].as_array().cloned().unwrap_or_default();
-        Ok(alarms
-            .iter()
-            .filter_map(|alarm| alarm["resource"].as_str().map(str::to_owned))
-            .collect())
+        Ok(alarms.iter().filter_map(|alarm| alarm["resource"].as_str().map(str::to_owned)).collect())
     }
 
     /// What differs in queues, policies and bindings from what these lanes need, each in words.

@@ -72,10 +72,7 @@ impl Broker {
             .parse()
             .map_err(|_| BrokerError::Configuration("amqp.url is not an AMQP URL".into()))?;
         uri.query.heartbeat = Some(config.heartbeat_s);
-        Ok(Self {
-            uri,
-            limit: Duration::from_millis(config.timeout_ms),
-        })
+        Ok(Self { uri, limit: Duration::from_millis(config.timeout_ms) })
     }
 
     /// The virtual host.
@@ -87,9 +84,8 @@ impl Broker {
     pub async fn connect(&self, name: &str) -> Result<Link, BrokerError> {
         let properties = ConnectionProperties::default().with_connection_name(name.into());
         let connecting = Connection::connect_uri(self.uri.clone(), properties);
-        let connection = timeout(self.limit, connecting)
-            .await
-            .map_err(|_| BrokerError::timeout("connecting"))??;
+        let connection =
+            timeout(self.limit, connecting).await.map_err(|_| BrokerError::timeout("connecting"))??;
         let blocked = Arc::new(AtomicBool::new(false));
         let mut events = Box::pin(connection.events_listener());
         let flag = Arc::clone(&blocked);
@@ -110,11 +106,7 @@ impl Broker {
                 }
             }
         });
-        Ok(Link {
-            connection,
-            blocked,
-            limit: self.limit,
-        })
+        Ok(Link { connection, blocked, limit: self.limit })
     }
 }
 

@@ -6,8 +6,8 @@
 //! "no more work".
 
 use futures_util::stream::{self, BoxStream, SelectAll, StreamExt as _};
-use lapin::Channel;
 use lapin::Acker;
+use lapin::Channel;
 use lapin::options::{
     BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicQosOptions, BasicRejectOptions,
 };
@@ -76,17 +76,12 @@ impl Consumer {
                     )
                     .await
             };
-            let consumer = timeout(link.limit, started)
-                .await
-                .map_err(|_| BrokerError::timeout("subscribing"))??;
+            let consumer =
+                timeout(link.limit, started).await.map_err(|_| BrokerError::timeout("subscribing"))??;
             deliveries.push(to_the_end(consumer, lane));
             channels.push((channel, tag));
         }
-        Ok(Self {
-            deliveries,
-            channels,
-            limit: link.limit,
-        })
+        Ok(Self { deliveries, channels, limit: link.limit })
     }
 
     /// The next delivery; an error when any subscription has ended. `None` only after a cancel.
@@ -109,18 +104,12 @@ impl Consumer {
 }
 
 /// A subscription's deliveries, and then the news that it has ended.
-fn to_the_end(
-    consumer: lapin::Consumer,
-    lane: &str,
-) -> BoxStream<'static, Result<Delivery, BrokerError>> {
+fn to_the_end(consumer: lapin::Consumer, lane: &str) -> BoxStream<'static, Result<Delivery, BrokerError>> {
     let ended = BrokerError::Unavailable(format!("the subscription to lane {lane} has ended"));
     consumer
         .map(|delivery| {
             let delivery = delivery?;
-            Ok(Delivery {
-                envelope: Envelope::decode(&delivery.data),
-                acker: delivery.acker,
-            })
+            Ok(Delivery { envelope: Envelope::decode(&delivery.data), acker: delivery.acker })
         })
         .chain(stream::once(async { Err(ended) }))
         .boxed()

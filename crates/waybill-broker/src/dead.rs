@@ -1,7 +1,7 @@
 //! Draining `waybill.dead`: what RabbitMQ itself dead-lettered, on its way into the ledger.
 
-use lapin::Channel;
 use lapin::Acker;
+use lapin::Channel;
 use lapin::options::{BasicAckOptions, BasicGetOptions};
 use lapin::types::AMQPValue;
 use tokio::time::timeout;
@@ -39,10 +39,7 @@ impl Buried {
 impl DeadQueue {
     /// A channel of its own on `link`.
     pub async fn open(link: &Link) -> Result<Self, BrokerError> {
-        Ok(Self {
-            channel: link.channel().await?,
-            limit: link.limit,
-        })
+        Ok(Self { channel: link.channel().await?, limit: link.limit })
     }
 
     /// The next dead-lettered delivery, if there is one.

@@ -55,10 +55,7 @@ pub struct Settled {
 impl Settled {
     /// What must stay due.
     pub fn unconfirmed(&self) -> impl Iterator<Item = Uuid> {
-        [&self.returned, &self.nacked, &self.timed_out, &self.failed]
-            .into_iter()
-            .flatten()
-            .copied()
+        [&self.returned, &self.nacked, &self.timed_out, &self.failed].into_iter().flatten().copied()
     }
 
     /// Whether the connection is of no more use.
@@ -82,10 +79,7 @@ impl Publisher {
         timeout(link.limit, channel.confirm_select(ConfirmSelectOptions::default()))
             .await
             .map_err(|_| BrokerError::timeout("switching confirms on"))??;
-        Ok(Self {
-            channel,
-            limit: link.limit,
-        })
+        Ok(Self { channel, limit: link.limit })
     }
 
     /// Publishes all of `window` to the lane, then waits for all answers under one time limit.
@@ -107,10 +101,13 @@ impl Publisher {
         }
         let mut ended = Vec::with_capacity(sent.len());
         for (id, result) in sent {
-            ended.push((id, match result {
-                Ok(confirm) => answer(confirm, deadline).await,
-                Err(early) => early,
-            }));
+            ended.push((
+                id,
+                match result {
+                    Ok(confirm) => answer(confirm, deadline).await,
+                    Err(early) => early,
+                },
+            ));
         }
         settle(ended)
     }
@@ -124,14 +121,9 @@ impl Publisher {
             .with_delivery_mode(PERSISTENT)
             .with_content_type("application/json".into())
             .with_headers(headers);
-        let options = BasicPublishOptions {
-            mandatory: true,
-            ..Default::default()
-        };
+        let options = BasicPublishOptions { mandatory: true, ..Default::default() };
         let bytes = outgoing.envelope.encode();
-        self.channel
-            .basic_publish(EXCHANGE.into(), lane.into(), options, &bytes, properties)
-            .await
+        self.channel.basic_publish(EXCHANGE.into(), lane.into(), options, &bytes, properties).await
     }
 }
 
@@ -201,10 +193,7 @@ mod tests {
 
     #[test]
     fn a_return_without_a_name_confirms_nothing() {
-        let settled = settle(vec![
-            (id(1), Ended::Acked(Some(Uuid::nil()))),
-            (id(2), Ended::Acked(None)),
-        ]);
+        let settled = settle(vec![(id(1), Ended::Acked(Some(Uuid::nil()))), (id(2), Ended::Acked(None))]);
         assert!(settled.confirmed.is_empty());
         assert!(settled.is_broken());
     }

@@ -144,11 +144,8 @@ pub async fn verify(link: &Link, lanes: &[String]) -> Result<(), BrokerError> {
 
 /// Ready messages and consumers of a queue; `None` when it is not there.
 pub async fn depth(link: &Link, queue: &str) -> Result<Option<(u32, u32)>, BrokerError> {
-    let queue = Queue {
-        name: queue.to_owned(),
-        arguments: BTreeMap::new(),
-        binding: (EXCHANGE, String::new()),
-    };
+    let queue =
+        Queue { name: queue.to_owned(), arguments: BTreeMap::new(), binding: (EXCHANGE, String::new()) };
     Ok(match declare_queue(link, &queue, true).await? {
         Answer::Right(depth) => Some(depth),
         Answer::Missing | Answer::Different(_) => None,
@@ -168,9 +165,9 @@ impl Answer {
         match self {
             Self::Right(_) => None,
             Self::Missing => Some(format!("{name} is missing: run `waybill topology apply`")),
-            Self::Different(how) => Some(format!(
-                "{name} differs: {how}; remove it by hand, then run `waybill topology apply`"
-            )),
+            Self::Different(how) => {
+                Some(format!("{name} differs: {how}; remove it by hand, then run `waybill topology apply`"))
+            }
         }
     }
 
@@ -192,11 +189,7 @@ async fn declare_exchange(
     kind: ExchangeKind,
     passive: bool,
 ) -> Result<Answer, BrokerError> {
-    let options = ExchangeDeclareOptions {
-        passive,
-        durable: true,
-        ..Default::default()
-    };
+    let options = ExchangeDeclareOptions { passive, durable: true, ..Default::default() };
     // a refusal closes the channel: each question gets its own
     let channel = link.channel().await?;
     let asked = channel.exchange_declare(name.into(), kind, options, FieldTable::default());
@@ -211,11 +204,7 @@ async fn declare_exchange(
 }
 
 async fn declare_queue(link: &Link, queue: &Queue, passive: bool) -> Result<Answer, BrokerError> {
-    let options = QueueDeclareOptions {
-        passive,
-        durable: true,
-        ..Default::default()
-    };
+    let options = QueueDeclareOptions { passive, durable: true, ..Default::default() };
     let mut arguments = FieldTable::default();
     for (name, value) in &queue.arguments {
         arguments.insert((*name).into(), value.into());
@@ -241,9 +230,7 @@ async fn bind(link: &Link, queue: &Queue) -> Result<(), BrokerError> {
         QueueBindOptions::default(),
         FieldTable::default(),
     );
-    timeout(link.limit, bound)
-        .await
-        .map_err(|_| BrokerError::timeout("binding a queue"))??;
+    timeout(link.limit, bound).await.map_err(|_| BrokerError::timeout("binding a queue"))??;
     close(&channel).await;
     Ok(())
 }

@@ -99,12 +99,7 @@ pub fn accept(source: &Source, submission: &Submission<'_>) -> Result<Acceptable
         }
         (None, None) => (None, None),
     };
-    Ok(Acceptable {
-        sha256,
-        idempotency_key,
-        dedupe_key,
-        ordering,
-    })
+    Ok(Acceptable { sha256, idempotency_key, dedupe_key, ordering })
 }
 
 /// A key that the submission carries inside.
@@ -117,11 +112,7 @@ enum Own {
 ///
 /// # Errors
 /// When the bytes are no single HL7 message.
-pub fn read_hl7<'a>(
-    source: &Source,
-    content_type: &str,
-    body: &'a [u8],
-) -> Result<Header<'a>, Refusal> {
+pub fn read_hl7<'a>(source: &Source, content_type: &str, body: &'a [u8]) -> Result<Header<'a>, Refusal> {
     let message = Message::parse(body).map_err(|e| Refusal::Malformed(e.to_string()))?;
     Ok(Header::read(message, content_type, &source.charset))
 }
@@ -152,9 +143,9 @@ fn check_media_type(format: Format, submission: &Submission<'_>) -> Result<(), R
         Format::Json => Err(Refusal::MediaType("this source takes application/json")),
         Format::CloudEvents if submission.cloud_event.is_some() => Ok(()),
         Format::CloudEvents if is("application/cloudevents+json") => Ok(()),
-        Format::CloudEvents => Err(Refusal::MediaType(
-            "this source takes application/cloudevents+json, or ce- headers",
-        )),
+        Format::CloudEvents => {
+            Err(Refusal::MediaType("this source takes application/cloudevents+json, or ce- headers"))
+        }
         Format::Opaque => Ok(()),
     }
 }
@@ -174,9 +165,8 @@ fn read_key(text: &str) -> Result<String, Refusal> {
 
 /// Whether the body is one JSON text (RFC 8259): UTF-8, no byte-order mark, nothing after it.
 fn check_json(body: &[u8]) -> Result<(), Refusal> {
-    std::str::from_utf8(body).map_err(|e| {
-        Refusal::Malformed(format!("not UTF-8 at byte {}", e.valid_up_to()))
-    })?;
+    std::str::from_utf8(body)
+        .map_err(|e| Refusal::Malformed(format!("not UTF-8 at byte {}", e.valid_up_to())))?;
     serde_json::from_slice::<serde::de::IgnoredAny>(body).map(|_| ()).map_err(|e| {
         // the parser's own words may quote the body: its position does not
         let what = if e.is_eof() { "JSON ends too early" } else { "not JSON" };
@@ -219,21 +209,27 @@ mod tests {
     }
 
     fn json(key: Option<&str>, body: &[u8]) -> Result<Acceptable, Refusal> {
-        accept(&source("json", "conditions-of-joining"), &Submission {
-            content_type: "application/json; charset=utf-8",
-            idempotency_key: key,
-            cloud_event: None,
-            body,
-        })
+        accept(
+            &source("json", "conditions-of-joining"),
+            &Submission {
+                content_type: "application/json; charset=utf-8",
+                idempotency_key: key,
+                cloud_event: None,
+                body,
+            },
+        )
     }
 
     fn hl7(body: &str) -> Result<Acceptable, Refusal> {
-        accept(&source("hl7v2", "visit"), &Submission {
-            content_type: "x-application/hl7-v2+er7",
-            idempotency_key: None,
-            cloud_event: None,
-            body: body.as_bytes(),
-        })
+        accept(
+            &source("hl7v2", "visit"),
+            &Submission {
+                content_type: "x-application/hl7-v2+er7",
+                idempotency_key: None,
+                cloud_event: None,
+                body: body.as_bytes(),
+            },
+        )
     }
 
     #[test]
@@ -246,9 +242,7 @@ mod tests {
             (b"{\"a\": \"\xff\"}", "not UTF-8 at byte 7"),
             (b"", "ends too early"),
         ] {
-            let Err(Refusal::Malformed(text)) = json(None, body) else {
-                unreachable!("accepted: {needle}")
-            };
+            let Err(Refusal::Malformed(text)) = json(None, body) else { unreachable!("accepted: {needle}") };
             assert!(text.contains(needle) && !text.contains("SECRET"), "{text}");
         }
     }
@@ -286,12 +280,8 @@ mod tests {
     #[test]
     fn each_format_has_its_media_types() {
         let taken = |format, kind, content_type| {
-            let submission = Submission {
-                content_type,
-                idempotency_key: None,
-                cloud_event: None,
-                body: b"{}",
-            };
+            let submission =
+                Submission { content_type, idempotency_key: None, cloud_event: None, body: b"{}" };
             !matches!(accept(&source(format, kind), &submission), Err(Refusal::MediaType(_)))
         };
         assert!(taken("json", "conditions-of-joining", "Application/JSON"));

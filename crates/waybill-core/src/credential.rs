@@ -30,10 +30,7 @@ impl ApiKey {
     pub fn from_random(id: [u8; ID_BYTES], secret: [u8; SECRET_BYTES]) -> Self {
         let id = hex(&id);
         let id_end = 3 + id.len();
-        Self {
-            text: format!("wb_{id}_{}", hex(&secret)),
-            id_end,
-        }
+        Self { text: format!("wb_{id}_{}", hex(&secret)), id_end }
     }
 
     /// Reads a key as a partner sent it; `None` when it does not have the form of one.
@@ -42,10 +39,7 @@ impl ApiKey {
         let plain = |part: &str| {
             !part.is_empty() && part.len() <= 128 && part.bytes().all(|b| b.is_ascii_alphanumeric())
         };
-        (plain(id) && plain(secret)).then(|| Self {
-            text: text.to_owned(),
-            id_end: 3 + id.len(),
-        })
+        (plain(id) && plain(secret)).then(|| Self { text: text.to_owned(), id_end: 3 + id.len() })
     }
 
     /// The part that finds the source; not a secret.

@@ -33,20 +33,12 @@ pub enum NotAnEnvelope {
 impl Envelope {
     /// A reference to the message `id`, attempted `attempts` times so far.
     pub const fn new(id: Uuid, attempts: u32) -> Self {
-        Self {
-            v: VERSION,
-            id,
-            attempts,
-        }
+        Self { v: VERSION, id, attempts }
     }
 
     /// The bytes that travel.
     pub fn encode(&self) -> Vec<u8> {
-        format!(
-            r#"{{"v":{},"id":"{}","attempts":{}}}"#,
-            self.v, self.id, self.attempts
-        )
-        .into_bytes()
+        format!(r#"{{"v":{},"id":"{}","attempts":{}}}"#, self.v, self.id, self.attempts).into_bytes()
     }
 
     /// Reads what travelled.
@@ -54,8 +46,7 @@ impl Envelope {
     /// # Errors
     /// When the bytes are no envelope, or one of a newer version.
     pub fn decode(bytes: &[u8]) -> Result<Self, NotAnEnvelope> {
-        let envelope: Self =
-            serde_json::from_slice(bytes).map_err(|_| NotAnEnvelope::Unreadable)?;
+        let envelope: Self = serde_json::from_slice(bytes).map_err(|_| NotAnEnvelope::Unreadable)?;
         if envelope.v > VERSION {
             return Err(NotAnEnvelope::TooNew(envelope.v));
         }

@@ -39,10 +39,7 @@ pub struct Failure {
 impl Failure {
     /// A failure of `class`, explained by `reason`.
     pub fn new(class: ErrorClass, reason: impl Into<String>) -> Self {
-        Self {
-            class,
-            reason: reason.into(),
-        }
+        Self { class, reason: reason.into() }
     }
 }
 
@@ -66,14 +63,8 @@ pub enum ErrorClass {
 
 impl ErrorClass {
     /// Every class, for series that must exist from the start.
-    pub const ALL: [Self; 6] = [
-        Self::Parse,
-        Self::Validation,
-        Self::UnknownKind,
-        Self::Timeout,
-        Self::Internal,
-        Self::Poison,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Parse, Self::Validation, Self::UnknownKind, Self::Timeout, Self::Internal, Self::Poison];
 
     /// The name in the ledger, in metrics and on screens.
     pub const fn as_str(self) -> &'static str {

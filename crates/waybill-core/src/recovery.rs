@@ -72,10 +72,7 @@ pub fn poison(attempts: u32) -> Failure {
 
 /// Adds to the last failure that there were enough attempts.
 fn exhausted(failure: Failure, attempt: u32) -> Failure {
-    Failure {
-        reason: format!("{} (attempt {attempt}, the last one)", failure.reason),
-        ..failure
-    }
+    Failure { reason: format!("{} (attempt {attempt}, the last one)", failure.reason), ..failure }
 }
 
 #[cfg(test)]
@@ -83,10 +80,7 @@ mod tests {
     use super::*;
 
     fn policy() -> Policy {
-        Policy {
-            attempts_max: 4,
-            backoff_s: vec![1, 10],
-        }
+        Policy { attempts_max: 4, backoff_s: vec![1, 10] }
     }
 
     fn wait_s(attempt: u32, jitter: f64) -> Option<f64> {

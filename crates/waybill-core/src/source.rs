@@ -65,9 +65,9 @@ impl TryFrom<String> for OrderBy {
             "visit" => Ok(Self::Visit),
             _ => match text.strip_prefix("json:") {
                 Some(pointer) if pointer.starts_with('/') => Ok(Self::Json(pointer.to_owned())),
-                _ => Err(format!(
-                    "order_by = {text:?} is none of none, source, patient, visit, json:/pointer"
-                )),
+                _ => {
+                    Err(format!("order_by = {text:?} is none of none, source, patient, visit, json:/pointer"))
+                }
             },
         }
     }
@@ -115,7 +115,7 @@ pub struct Source {
     pub name: String,
     /// What the bodies are.
     pub format: Format,
-    /// Which processor reads them.
+    /// Which processor reads them; none: they are kept and accounted for, without effects.
     #[serde(default)]
     pub kind: Option<String>,
     /// Accepted credentials.
@@ -171,10 +171,7 @@ pub struct Source {
 impl Source {
     /// How failed attempts are retried.
     pub fn policy(&self) -> Policy {
-        Policy {
-            attempts_max: self.attempts_max,
-            backoff_s: self.backoff_s.clone(),
-        }
+        Policy { attempts_max: self.attempts_max, backoff_s: self.backoff_s.clone() }
     }
 
     /// What bears on reading a body.
@@ -186,9 +183,9 @@ impl Source {
         }
     }
 
-    /// The kind's name, or `-` where the source only delivers: the value of the label `kind`.
+    /// The kind's name, or [`kinds::NONE`]: the value of the label `kind`.
     pub fn kind_label(&self) -> &str {
-        self.kind.as_deref().unwrap_or("-")
+        self.kind.as_deref().unwrap_or(kinds::NONE)
     }
 
     /// Every mistake in this source, in words for its operator.
@@ -202,10 +199,8 @@ impl Source {
         check(is_label(&self.name), "name must be [a-z0-9-]{1,63}".into());
         check(is_label(&self.lane), "lane must be [a-z0-9-]{1,63}".into());
         match self.kind.as_deref().map(kinds::find) {
-            None => check(
-                false,
-                "kind is missing: delivery without a kind is not in this version".into(),
-            ),
+            // stored and accounted for, without effects
+            None => {}
             Some(None) => {
                 let known: Vec<_> = kinds::REGISTRY.iter().map(|kind| kind.name).collect();
                 check(false, format!("kind is none of {}", known.join(", ")));
@@ -230,7 +225,8 @@ impl Source {
                 OrderBy::Json(_) => matches!(self.format, Format::Json | Format::CloudEvents),
                 OrderBy::None | OrderBy::Source => true,
             },
-            "order_by does not fit the format: patient and visit need hl7v2, json: needs json or cloudevents".into(),
+            "order_by does not fit the format: patient and visit need hl7v2, json: needs json or cloudevents"
+                .into(),
         );
         check(
             (1..=104_857_600).contains(&self.body_bytes_max),
@@ -251,9 +247,7 @@ impl Source {
 /// Whether `text` is a name for sources and lanes.
 fn is_label(text: &str) -> bool {
     (1..=63).contains(&text.len())
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
 /// Reads a file of sources.
@@ -350,9 +344,8 @@ mod tests {
 
     #[test]
     fn the_example_file_is_good() {
-        let names: Vec<_> = read(EXAMPLE)
-            .map(|sources| sources.into_iter().map(|s| s.name).collect())
-            .unwrap_or_default();
+        let names: Vec<_> =
+            read(EXAMPLE).map(|sources| sources.into_iter().map(|s| s.name).collect()).unwrap_or_default();
         assert_eq!(names, ["docutap", "tis"]);
     }
 

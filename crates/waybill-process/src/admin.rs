@@ -47,16 +47,22 @@ fn router(readiness: Readiness, metrics: &'static PrometheusHandle, lifecycle: &
     let stop = lifecycle.stop();
     Router::new()
         .route("/livez", get(|| async { "alive\n" }))
-        .route("/readyz", get(move || async move {
-            let mut missing = readiness.missing();
-            if stop.is_cancelled() {
-                missing.push("stopping".to_owned());
-            }
-            ready(&missing)
-        }))
-        .route("/metrics", get(move || async move {
-            ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics.render())
-        }))
+        .route(
+            "/readyz",
+            get(move || async move {
+                let mut missing = readiness.missing();
+                if stop.is_cancelled() {
+                    missing.push("stopping".to_owned());
+                }
+                ready(&missing)
+            }),
+        )
+        .route(
+            "/metrics",
+            get(move || async move {
+                ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics.render())
+            }),
+        )
 }
 
 fn ready(missing: &[String]) -> Response {

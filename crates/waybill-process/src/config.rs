@@ -63,10 +63,7 @@ impl Layers {
         file: Option<Result<String, String>>,
         environment: impl Iterator<Item = (String, String)>,
     ) -> Self {
-        let mut layers = Self {
-            table: Table::new(),
-            mistakes: Vec::new(),
-        };
+        let mut layers = Self { table: Table::new(), mistakes: Vec::new() };
         match DEFAULT.parse() {
             Ok(table) => layers.table = table,
             Err(_) => layers.mistakes.push("the built-in defaults cannot be read".into()),

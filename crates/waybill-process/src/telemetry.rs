@@ -11,10 +11,8 @@ use tracing_subscriber::EnvFilter;
 use crate::config::Process;
 
 /// Bounds of the histograms that measure durations, in seconds.
-const SECONDS: [f64; 17] = [
-    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
-    300.0,
-];
+const SECONDS: [f64; 17] =
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
 
 /// Sets up logs, the panic hook and the one TLS backend of this process.
 ///
@@ -25,7 +23,9 @@ pub fn init(config: &Process) -> Result<(), String> {
         .map_err(|_| "process.log is not a filter: try info, or info,waybill_relay=debug".to_owned())?
         // the client logs returned messages whole
         .add_directive("lapin=error".parse().map_err(|_| "a log directive".to_owned())?);
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr)
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal());
     let set = if config.log_format == "json" {
         builder.json().flatten_event(true).try_init()

@@ -84,12 +84,7 @@ impl Relay {
             metrics::counter!("waybill_publishes_total", "result" => result).increment(0);
         }
         metrics::gauge!("waybill_broker_blocked").set(0.0);
-        Self {
-            store,
-            broker,
-            config,
-            hint,
-        }
+        Self { store, broker, config, hint }
     }
 
     /// Publishes what is due until told to stop, through any number of connections.

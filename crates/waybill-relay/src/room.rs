@@ -39,11 +39,7 @@ impl Rooms {
 
     /// Notes a fresh count.
     pub(crate) fn counted(&mut self, lane: &str, counted: u32, now: Instant) {
-        self.lanes.insert(lane.to_owned(), Known {
-            counted,
-            published_since: 0,
-            at: now,
-        });
+        self.lanes.insert(lane.to_owned(), Known { counted, published_since: 0, at: now });
     }
 
     /// Notes what this relay has published.
@@ -59,10 +55,7 @@ impl Rooms {
 mod tests {
     use super::*;
 
-    const ROOM: Room = Room {
-        window_max: 10,
-        lane_published_max: 1000,
-    };
+    const ROOM: Room = Room { window_max: 10, lane_published_max: 1000 };
 
     fn is_far(counted: u32, published: usize, age: Duration) -> bool {
         let mut rooms = Rooms::default();

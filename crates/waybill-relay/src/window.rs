@@ -56,10 +56,8 @@ impl Relay {
 
     /// Leases a window that fits into the lane's share of the broker.
     async fn lease(&self, lane: &str, rooms: &mut Rooms) -> Result<Window, StoreError> {
-        let room = Room {
-            window_max: self.config.window_max,
-            lane_published_max: self.config.lane_published_max,
-        };
+        let room =
+            Room { window_max: self.config.window_max, lane_published_max: self.config.lane_published_max };
         let now = Instant::now();
         if !rooms.is_far(lane, room, now) {
             let counted = self.store.published(lane, room.lane_published_max).await?;

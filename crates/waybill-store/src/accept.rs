@@ -151,10 +151,8 @@ impl Store {
 
     async fn insert(&self, messages: &[NewMessage]) -> Result<Vec<(Uuid, bool)>, StoreError> {
         let column = |f: fn(&NewMessage) -> String| messages.iter().map(f).collect::<Vec<_>>();
-        let keys: Vec<(Uuid, i64)> = messages
-            .iter()
-            .flat_map(|m| m.ordering.iter().map(|&key| (m.id, key)))
-            .collect();
+        let keys: Vec<(Uuid, i64)> =
+            messages.iter().flat_map(|m| m.ordering.iter().map(|&key| (m.id, key))).collect();
         let rows = sqlx::query(INSERT)
             .bind(messages.iter().map(|m| m.id).collect::<Vec<_>>())
             .bind(column(|m| m.source.clone()))
@@ -171,17 +169,11 @@ impl Store {
             .bind(keys.iter().map(|k| k.1).collect::<Vec<_>>())
             .fetch_all(self.pool())
             .await?;
-        rows.iter()
-            .map(|row| Ok((row.try_get("id")?, row.try_get("control_id_conflict")?)))
-            .collect()
+        rows.iter().map(|row| Ok((row.try_get("id")?, row.try_get("control_id_conflict")?))).collect()
     }
 
     /// What the first submissions got whose keys `messages[at]` carry, and counts the repeats.
-    async fn firsts(
-        &self,
-        messages: &[NewMessage],
-        at: &[usize],
-    ) -> Result<Vec<(usize, First)>, StoreError> {
+    async fn firsts(&self, messages: &[NewMessage], at: &[usize]) -> Result<Vec<(usize, First)>, StoreError> {
         let sources: Vec<_> = at.iter().map(|&i| messages[i].source.as_str()).collect();
         let keys: Vec<_> = at.iter().map(|&i| messages[i].dedupe_key.as_deref()).collect();
         let rows = sqlx::query(FIRST).bind(&sources).bind(keys).fetch_all(self.pool()).await?;

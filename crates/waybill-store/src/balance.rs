@@ -76,14 +76,9 @@ group by s.name order by s.name";
 impl Store {
     /// The balance of every source: of all messages, or of the unfinished ones and those finished
     /// within `recent`.
-    pub async fn balance(
-        &self,
-        recent: Option<std::time::Duration>,
-    ) -> Result<Vec<Balance>, StoreError> {
-        let rows = sqlx::query(BALANCE)
-            .bind(recent.map(crate::claim::interval))
-            .fetch_all(self.pool())
-            .await?;
+    pub async fn balance(&self, recent: Option<std::time::Duration>) -> Result<Vec<Balance>, StoreError> {
+        let rows =
+            sqlx::query(BALANCE).bind(recent.map(crate::claim::interval)).fetch_all(self.pool()).await?;
         rows.iter()
             .map(|row| {
                 Ok(Balance {

@@ -8,9 +8,9 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 use sqlx::postgres::types::PgInterval;
-use sqlx::Row as _;
 use uuid::Uuid;
 
 use crate::{Store, StoreError, ordering};
@@ -104,12 +104,7 @@ impl Store {
     ///
     /// # Errors
     /// When the ledger is unavailable: nothing is claimed then, or the lease runs out.
-    pub async fn claim(
-        &self,
-        ids: &[Uuid],
-        worker: &str,
-        lease: Duration,
-    ) -> Result<Claim, StoreError> {
+    pub async fn claim(&self, ids: &[Uuid], worker: &str, lease: Duration) -> Result<Claim, StoreError> {
         let mut transaction = self.begin().await?;
         ordering::lock(&mut transaction, ids).await?;
         let rows = sqlx::query(CLAIM)
@@ -148,9 +143,5 @@ fn read(row: &PgRow, attempt: i32) -> Result<Claimed, StoreError> {
 
 /// A duration as PostgreSQL takes it.
 pub(crate) fn interval(duration: Duration) -> PgInterval {
-    PgInterval {
-        months: 0,
-        days: 0,
-        microseconds: i64::try_from(duration.as_micros()).unwrap_or(i64::MAX),
-    }
+    PgInterval { months: 0, days: 0, microseconds: i64::try_from(duration.as_micros()).unwrap_or(i64::MAX) }
 }

@@ -44,12 +44,7 @@ pub struct DeadLetter {
 
 impl Store {
     /// Verb `file`: the broker gave up on this message's deliveries.
-    pub async fn file(
-        &self,
-        id: Uuid,
-        failure: &Failure,
-        skip_dead: bool,
-    ) -> Result<Filed, StoreError> {
+    pub async fn file(&self, id: Uuid, failure: &Failure, skip_dead: bool) -> Result<Filed, StoreError> {
         let mut transaction = self.begin().await?;
         ordering::lock(&mut transaction, &[id]).await?;
         let filed = sqlx::query(

@@ -35,10 +35,7 @@ impl Store {
         )
         .fetch_one(self.pool())
         .await?;
-        Ok(Due {
-            messages: row.try_get("messages")?,
-            oldest_s: row.try_get("oldest_s")?,
-        })
+        Ok(Due { messages: row.try_get("messages")?, oldest_s: row.try_get("oldest_s")? })
     }
 
     /// Messages held.

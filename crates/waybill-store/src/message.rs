@@ -94,22 +94,24 @@ pub struct Event {
 
 impl Store {
     /// The message `id`; of `source` alone where one is given.
-    pub async fn message(
-        &self,
-        id: Uuid,
-        source: Option<&str>,
-    ) -> Result<Option<Message>, StoreError> {
+    pub async fn message(&self, id: Uuid, source: Option<&str>) -> Result<Option<Message>, StoreError> {
+        // one snapshot, or a message might be seen in hand with its attempt ended
+        let mut snapshot = self.begin().await?;
+        sqlx::query("set transaction isolation level repeatable read read only")
+            .execute(&mut *snapshot)
+            .await?;
         let row = sqlx::query("select * from message where id = $1 and ($2::text is null or source = $2)")
             .bind(id)
             .bind(source)
-            .fetch_optional(self.pool())
+            .fetch_optional(&mut *snapshot)
             .await?;
         let Some(row) = row else { return Ok(None) };
         let mut message = read(&row)?;
         let attempts = sqlx::query("select * from attempt where id = $1 order by attempt")
             .bind(id)
-            .fetch_all(self.pool())
+            .fetch_all(&mut *snapshot)
             .await?;
+        snapshot.commit().await?;
         for row in &attempts {
             message.attempt_log.push(read_attempt(row)?);
         }

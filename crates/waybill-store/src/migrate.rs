@@ -11,8 +11,7 @@ use sqlx::{AssertSqlSafe, SqlSafeStr as _};
 use crate::{Store, StoreError};
 
 /// Every migration: number, what it does, its text.
-const MIGRATIONS: &[(i64, &str, &str)] =
-    &[(1, "ledger", include_str!("../migrations/0001_ledger.sql"))];
+const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "ledger", include_str!("../migrations/0001_ledger.sql"))];
 
 impl Store {
     /// Brings the schema up to date; does nothing when it is. Several callers wait for each other.
@@ -27,27 +26,21 @@ impl Store {
                 Migration::new(version, Cow::Borrowed(description), MigrationType::Simple, sql, false)
             })
             .collect();
-        let migrator = Migrator {
-            migrations: Cow::Owned(migrations),
-            ..Migrator::DEFAULT
-        };
+        let migrator = Migrator { migrations: Cow::Owned(migrations), ..Migrator::DEFAULT };
         let before = self.applied().await?;
         migrator.run(self.pool()).await.map_err(|error| match error {
-            sqlx::migrate::MigrateError::Execute(e)
-            | sqlx::migrate::MigrateError::ExecuteMigration(e, _) => StoreError::from(e),
+            sqlx::migrate::MigrateError::Execute(e) | sqlx::migrate::MigrateError::ExecuteMigration(e, _) => {
+                StoreError::from(e)
+            }
             other => StoreError::Bug(format!("migrations: {other}")),
         })?;
-        Ok(Migrated {
-            before,
-            now: MIGRATIONS.len(),
-        })
+        Ok(Migrated { before, now: MIGRATIONS.len() })
     }
 
     /// How many migrations the ledger has; 0 for an empty database.
     async fn applied(&self) -> Result<usize, StoreError> {
-        let known: Option<String> = sqlx::query_scalar("select to_regclass('_sqlx_migrations')::text")
-            .fetch_one(self.pool())
-            .await?;
+        let known: Option<String> =
+            sqlx::query_scalar("select to_regclass('_sqlx_migrations')::text").fetch_one(self.pool()).await?;
         if known.is_none() {
             return Ok(0);
         }

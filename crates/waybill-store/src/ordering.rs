@@ -44,10 +44,7 @@ pub(crate) async fn leave(
     if keys.is_empty() {
         return Ok(Vec::new());
     }
-    sqlx::query("delete from ordering where id = any($1)")
-        .bind(finished)
-        .execute(&mut **transaction)
-        .await?;
+    sqlx::query("delete from ordering where id = any($1)").bind(finished).execute(&mut **transaction).await?;
     let released = sqlx::query_scalar(
         "with head as (
              select first.id

@@ -71,11 +71,7 @@ impl Store {
         let finished: Vec<Uuid> = live.iter().filter(|s| s.leaves_keys()).map(|s| s.id).collect();
         let released = ordering::leave(&mut transaction, &recorded, &finished).await?;
         transaction.commit().await?;
-        Ok(Recorded {
-            recorded,
-            late: late.iter().map(|s| s.id).collect(),
-            released,
-        })
+        Ok(Recorded { recorded, late: late.iter().map(|s| s.id).collect(), released })
     }
 }
 
@@ -171,7 +167,7 @@ async fn append_attempts(
 ) -> Result<(), StoreError> {
     sqlx::query(
         "insert into attempt (id, attempt, worker, started_at, ended_at, outcome, error_class, error_reason)
-         select id, attempt, worker, started_at, clock_timestamp(), outcome, error_class, error_reason
+         select id, attempt, worker, started_at, now(), outcome, error_class, error_reason
          from unnest($1::uuid[], $2::integer[], $3::text[], $4::timestamptz[], $5::text[],
                      $6::text[], $7::text[])
               as g (id, attempt, worker, started_at, outcome, error_class, error_reason)",

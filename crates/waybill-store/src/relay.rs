@@ -165,12 +165,7 @@ impl Store {
     }
 
     /// Gives up the lease on rows that were not confirmed: they stay due, after `wait`.
-    pub async fn give_back(
-        &self,
-        lease: i64,
-        ids: &[Uuid],
-        wait: Duration,
-    ) -> Result<(), StoreError> {
+    pub async fn give_back(&self, lease: i64, ids: &[Uuid], wait: Duration) -> Result<(), StoreError> {
         sqlx::query(
             "with mine as (
                  select id from progress where id = any($2) and lease = $1 for update skip locked

@@ -79,10 +79,7 @@ impl Store {
                 let source = serde_json::from_value(row.try_get("spec")?).map_err(|e| {
                     StoreError::Bug(format!("source {name} was written by another version: {e}"))
                 })?;
-                Ok(Known {
-                    source,
-                    enabled: row.try_get("enabled")?,
-                })
+                Ok(Known { source, enabled: row.try_get("enabled")? })
             })
             .collect()
     }
@@ -111,9 +108,7 @@ impl Store {
     pub async fn apply(&self, wanted: &[Source], keys: &[Key]) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         // one operator at a time
-        sqlx::query("lock table source in share row exclusive mode")
-            .execute(&mut *transaction)
-            .await?;
+        sqlx::query("lock table source in share row exclusive mode").execute(&mut *transaction).await?;
         for source in wanted {
             let spec = serde_json::to_value(source)
                 .map_err(|_| StoreError::Bug("a source cannot be written as JSON".into()))?;
@@ -146,11 +141,10 @@ impl Store {
     /// change over without an outage. False: there is no such source.
     pub async fn rotate_key(&self, key: &Key) -> Result<bool, StoreError> {
         let mut transaction = self.begin().await?;
-        let known: Option<String> =
-            sqlx::query_scalar("select name from source where name = $1 for update")
-                .bind(&key.source)
-                .fetch_optional(&mut *transaction)
-                .await?;
+        let known: Option<String> = sqlx::query_scalar("select name from source where name = $1 for update")
+            .bind(&key.source)
+            .fetch_optional(&mut *transaction)
+            .await?;
         if known.is_none() {
             return Ok(false);
         }
@@ -169,15 +163,14 @@ impl Store {
     }
 }
 
-async fn insert_key(
-    transaction: &mut Transaction<'static, Postgres>,
-    key: &Key,
-) -> Result<(), StoreError> {
-    sqlx::query("insert into source_key (id, source, digest, created_at) values ($1, $2, $3, clock_timestamp())")
-        .bind(&key.id)
-        .bind(&key.source)
-        .bind(&key.digest)
-        .execute(&mut **transaction)
-        .await?;
+async fn insert_key(transaction: &mut Transaction<'static, Postgres>, key: &Key) -> Result<(), StoreError> {
+    sqlx::query(
+        "insert into source_key (id, source, digest, created_at) values ($1, $2, $3, clock_timestamp())",
+    )
+    .bind(&key.id)
+    .bind(&key.source)
+    .bind(&key.digest)
+    .execute(&mut **transaction)
+    .await?;
     Ok(())
 }

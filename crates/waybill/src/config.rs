@@ -69,7 +69,14 @@ impl Config {
     /// # Errors
     /// Every mistake in them, and what of `needs` is missing.
     pub fn load(path: Option<&Path>, needs: &[Need]) -> Result<Self, Mistakes> {
-        let mut layers = Layers::load(path);
+        Self::read(Layers::load(path), needs)
+    }
+
+    /// Reads merged layers.
+    ///
+    /// # Errors
+    /// Every mistake in them, and what of `needs` is missing.
+    pub fn read(mut layers: Layers, needs: &[Need]) -> Result<Self, Mistakes> {
         let database = layers.section("database");
         let amqp: Option<waybill_broker::Config> = layers.section("amqp");
         let rabbitmq_api = layers.section("rabbitmq_api");

@@ -43,7 +43,14 @@ impl Config {
     /// # Errors
     /// Every mistake in them.
     pub fn load(path: Option<&Path>) -> Result<Self, Mistakes> {
-        let mut layers = Layers::load(path);
+        Self::read(Layers::load(path))
+    }
+
+    /// Reads merged layers.
+    ///
+    /// # Errors
+    /// Every mistake in them.
+    pub fn read(mut layers: Layers) -> Result<Self, Mistakes> {
         let database = layers.section("database");
         let amqp = layers.section("amqp");
         let worker: Option<Worker> = layers.section("worker");
@@ -59,14 +66,8 @@ impl Config {
                 "worker.claim_lease_s must be more than twice worker.process_timeout_s, or live claims are abandoned",
             );
         }
-        let config = (|| {
-            Some(Self {
-                database: database?,
-                amqp: amqp?,
-                worker: worker?,
-                process: process?,
-            })
-        })();
+        let config =
+            (|| Some(Self { database: database?, amqp: amqp?, worker: worker?, process: process? }))();
         layers.finish(config)
     }
 }

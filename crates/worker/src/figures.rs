@@ -40,7 +40,8 @@ pub fn recorded(claimed: &Claimed, disposition: &Disposition, now: DateTime<Utc>
     metrics::counter!("waybill_attempts_total", "source" => source.clone(), "kind" => kind.clone(), "outcome" => outcome)
         .increment(1);
     if matches!(disposition, Disposition::Complete(_) | Disposition::Ignore(_)) {
-        metrics::counter!("waybill_messages_processed_total", "source" => source, "kind" => kind).increment(1);
+        metrics::counter!("waybill_messages_processed_total", "source" => source, "kind" => kind)
+            .increment(1);
         let took = (now - claimed.received_at).to_std().unwrap_or_default();
         metrics::histogram!("waybill_end_to_end_seconds").record(took.as_secs_f64());
     }

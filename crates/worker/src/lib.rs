@@ -38,17 +38,21 @@ pub async fn start(
     let directory = Directory::default();
     let every = Duration::from_millis(config.process.sources_refresh_ms);
     let ready = readiness.clone();
-    let kept = directory.clone().keep_fresh(store.clone(), every, lifecycle.stop(), move |now, looked| {
-        match looked {
-            Ok(changed) => {
-                if changed {
-                    figures::announce(now.sources.values().map(AsRef::as_ref));
+    let kept =
+        directory.clone().keep_fresh(
+            store.clone(),
+            every,
+            lifecycle.stop(),
+            move |now, looked| match looked {
+                Ok(changed) => {
+                    if changed {
+                        figures::announce(now.sources.values().map(AsRef::as_ref));
+                    }
+                    ready.has("ledger");
                 }
-                ready.has("ledger");
-            }
-            Err(error) => ready.lacks("ledger", error.to_string()),
-        }
-    });
+                Err(error) => ready.lacks("ledger", error.to_string()),
+            },
+        );
     lifecycle.component("directory", async move {
         kept.await;
         Ok(())
@@ -65,12 +69,7 @@ pub async fn start(
         stop: lifecycle.stop(),
         hung: 0.into(),
     });
-    let consume = consume::Consume {
-        broker,
-        executor,
-        config: config.worker,
-        readiness,
-    };
+    let consume = consume::Consume { broker, executor, config: config.worker, readiness };
     lifecycle.component("consumer", consume.run(lifecycle.stop()));
     Ok(admin)
 }

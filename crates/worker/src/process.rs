@@ -7,7 +7,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-use waybill_core::kinds::{Input, Kind, Reading};
+use waybill_core::kinds::{Input, Kind, NONE, Reading};
 use waybill_core::outcome::{ErrorClass, Outcome};
 use waybill_store::claim::Claimed;
 
@@ -34,6 +34,9 @@ pub struct Processed {
 impl Processors {
     /// Processes one message.
     pub async fn run(&self, message: Claimed, reading: Reading) -> Processed {
+        if message.kind == NONE {
+            return done(Outcome::Ignored("its source has no kind"));
+        }
         let Some(kind) = self.kinds.iter().find(|kind| kind.name == message.kind) else {
             return done(Outcome::failed(
                 ErrorClass::UnknownKind,
@@ -71,8 +74,5 @@ impl Processors {
 }
 
 const fn done(outcome: Outcome) -> Processed {
-    Processed {
-        outcome,
-        hangs: false,
-    }
+    Processed { outcome, hangs: false }
 }

@@ -31,9 +31,7 @@ pub fn acknowledgement(
     own_control_id: &str,
     now: DateTime<Utc>,
 ) -> Vec<u8> {
-    let own = Own {
-        separators: request.message().separators(),
-    };
+    let own = Own { separators: request.message().separators() };
     let copied = |n: usize| printable(request.field(n).raw());
     let (letter, error) = match verdict {
         Verdict::Accept => ("A", None),
@@ -58,16 +56,8 @@ pub fn acknowledgement(
     ];
     own.segment(&mut answer, "MSH", &msh);
     let text = error.filter(|_| is_old).map(|error| own.text(&error.text));
-    let msa = [
-        Some(format!("{mode}{letter}").into_bytes()),
-        Some(control_id(request)),
-        text,
-    ];
-    own.segment(
-        &mut answer,
-        "MSA",
-        &msa.into_iter().flatten().collect::<Vec<_>>(),
-    );
+    let msa = [Some(format!("{mode}{letter}").into_bytes()), Some(control_id(request)), text];
+    own.segment(&mut answer, "MSA", &msa.into_iter().flatten().collect::<Vec<_>>());
     match error {
         None => {}
         Some(error) if is_old => own.segment(&mut answer, "ERR", &[own.error_before_2_5(error)]),
@@ -117,10 +107,9 @@ impl Own {
             None => self.text(&number),
         };
         let at = match error.location {
-            Some(Location { segment, field }) => self.joined(
-                [segment, "1", &field.to_string()],
-                self.separators.component,
-            ),
+            Some(Location { segment, field }) => {
+                self.joined([segment, "1", &field.to_string()], self.separators.component)
+            }
             None => self.joined(["", "", ""], self.separators.component),
         };
         [at, code].join(&self.separators.component)
@@ -130,39 +119,23 @@ impl Own {
     fn error_since_2_5(&self, error: &AckError) -> [Vec<u8>; 8] {
         let component = self.separators.component;
         let number = error.code.number().to_string();
-        let at = error.location.map(|Location { segment, field }| {
-            self.joined([segment, "1", &field.to_string()], component)
-        });
+        let at = error
+            .location
+            .map(|Location { segment, field }| self.joined([segment, "1", &field.to_string()], component));
         let code = self.joined([&number, error.code.meaning(), "HL70357"], component);
         let none = Vec::new;
-        [
-            none(),
-            at.unwrap_or_default(),
-            code,
-            b"E".to_vec(),
-            none(),
-            none(),
-            none(),
-            self.text(&error.text),
-        ]
+        [none(), at.unwrap_or_default(), code, b"E".to_vec(), none(), none(), none(), self.text(&error.text)]
     }
 }
 
 /// MSA-2: the control id as sent.
 fn control_id(request: &Header<'_>) -> Vec<u8> {
-    if request.control_id().is_empty() {
-        Vec::new()
-    } else {
-        printable(request.field(10).raw())
-    }
+    if request.control_id().is_empty() { Vec::new() } else { printable(request.field(10).raw()) }
 }
 
 /// A field as sent, without control bytes: none of them may be in a field, and CR ends a segment.
 fn printable(raw: &[u8]) -> Vec<u8> {
-    raw.iter()
-        .copied()
-        .filter(|byte| !byte.is_ascii_control())
-        .collect()
+    raw.iter().copied().filter(|byte| !byte.is_ascii_control()).collect()
 }
 
 /// Versions in which ERR has one field; an unknown version gets the later form.
@@ -178,9 +151,7 @@ mod tests {
     use crate::hl7::{AckError, ErrorCode, Header, Message, judge};
 
     fn answer(body: &[u8], verdict: Option<&Verdict>) -> String {
-        let Ok(message) = Message::parse(body) else {
-            unreachable!("refused: {body:?}")
-        };
+        let Ok(message) = Message::parse(body) else { unreachable!("refused: {body:?}") };
         let header = Header::read(message, "application/hl7-v2", "utf-8");
         let judged = match judge(&header) {
             Ok(()) => Verdict::Accept,
@@ -201,14 +172,8 @@ mod tests {
 
     #[test]
     fn original_mode() {
-        check(
-            "ADT^A04^ADT_A01|CW-3|P|2.5.1",
-            &format!("{MSH}ACK^A04^ACK|W-7|P|2.5.1\nMSA|AA|CW-3\n"),
-        );
-        check(
-            "ADT^A04|CW-3|T^A|2.3|||\"\"|",
-            &format!("{MSH}ACK^A04^ACK|W-7|T^A|2.3\nMSA|AA|CW-3\n"),
-        );
+        check("ADT^A04^ADT_A01|CW-3|P|2.5.1", &format!("{MSH}ACK^A04^ACK|W-7|P|2.5.1\nMSA|AA|CW-3\n"));
+        check("ADT^A04|CW-3|T^A|2.3|||\"\"|", &format!("{MSH}ACK^A04^ACK|W-7|T^A|2.3\nMSA|AA|CW-3\n"));
     }
 
     #[test]
@@ -267,11 +232,7 @@ mod tests {
 
     fn internal() -> Verdict {
         let text = "try again: a|b^c\rMSA|AA".into();
-        Verdict::Error(AckError {
-            code: ErrorCode::Internal,
-            location: None,
-            text,
-        })
+        Verdict::Error(AckError { code: ErrorCode::Internal, location: None, text })
     }
 
     #[test]
@@ -280,10 +241,7 @@ mod tests {
         let end = "MSA|AE|1\nERR|||207^Application internal error^HL70357|E||||try again: a\\F\\b\\S\\c\\X0D\\MSA\\F\\AA\n";
         assert!(since.ends_with(end), "{since}");
         let before = answer(b"MSH|^~\\&|||||||ADT^A04|1|P|2.2\r", Some(&internal()));
-        assert!(
-            before.ends_with("\nERR|^^^207&Application internal error\n"),
-            "{before}"
-        );
+        assert!(before.ends_with("\nERR|^^^207&Application internal error\n"), "{before}");
     }
 
     #[test]
@@ -292,17 +250,15 @@ mod tests {
         let expected = "MSH!;:?*!C!D!A!B!20260310141503.201+0000!!ACK;A04;ACK!W-7!X!2.3\nMSA!AR!1!MSH-11 is not P, D or T\nERR!MSH;1;11;202*Unsupported processing id\n";
         assert_eq!(text, expected);
         let few = answer(b"MSH|^~}|||||||ADT^A04|1|X|2.1\r", None);
-        assert!(
-            few.starts_with("MSH|^~}|") && few.ends_with("\nERR|MSH^1^11^202\n"),
-            "{few}"
-        );
+        assert!(few.starts_with("MSH|^~}|") && few.ends_with("\nERR|MSH^1^11^202\n"), "{few}");
         let five = answer(b"MSH|^~\\&#|||||||ADT^A04|1|P|2.7\r", None);
         assert!(five.starts_with("MSH|^~\\&#|||||2026"), "{five}");
     }
 
     #[test]
     fn nothing_copied_can_begin_a_segment() {
-        let body = b"MSH|^~\\&|A\x0b\x1cB\x00|F\x07|R\x1b|\x7fS|20260310||ADT^A04|1\x0bMSA\x1c|P\x08|2.5.1\x0c\r";
+        let body =
+            b"MSH|^~\\&|A\x0b\x1cB\x00|F\x07|R\x1b|\x7fS|20260310||ADT^A04|1\x0bMSA\x1c|P\x08|2.5.1\x0c\r";
         let text = answer(body, Some(&Verdict::Accept));
         assert_eq!(
             text,
@@ -312,18 +268,10 @@ mod tests {
 
     #[test]
     fn an_answer_is_a_message_that_wants_no_answer() {
-        for body in [
-            &b"MSH|^~\\&|A|B|C|D|20260310||ADT^A04|1|P|2.5.1\r"[..],
-            b"MSH|^~\\&|\xff|||||||||\r",
-        ] {
+        for body in [&b"MSH|^~\\&|A|B|C|D|20260310||ADT^A04|1|P|2.5.1\r"[..], b"MSH|^~\\&|\xff|||||||||\r"] {
             let text = answer(body, None).replace('\n', "\r");
-            let Ok(message) = Message::parse(text.as_bytes()) else {
-                unreachable!("refused: {text}")
-            };
-            assert!(
-                Header::read(message, "", "utf-8").is_acknowledgement(),
-                "{text}"
-            );
+            let Ok(message) = Message::parse(text.as_bytes()) else { unreachable!("refused: {text}") };
+            assert!(Header::read(message, "", "utf-8").is_acknowledgement(), "{text}");
         }
     }
 
@@ -334,9 +282,6 @@ mod tests {
         };
         let header = Header::read(message, "", "utf-8");
         let bytes = acknowledgement(&header, &Verdict::Accept, "W-7", DateTime::<Utc>::default());
-        assert!(
-            bytes.windows(5).any(|window| window == b"|Z\xfcri"),
-            "{bytes:?}"
-        );
+        assert!(bytes.windows(5).any(|window| window == b"|Z\xfcri"), "{bytes:?}");
     }
 }

@@ -18,15 +18,8 @@ pub struct AckError {
 impl AckError {
     /// A fault in MSH-`field`.
     pub fn in_msh(code: ErrorCode, field: u16, text: impl Into<Cow<'static, str>>) -> Self {
-        let location = Some(Location {
-            segment: "MSH",
-            field,
-        });
-        Self {
-            code,
-            location,
-            text: text.into(),
-        }
+        let location = Some(Location { segment: "MSH", field });
+        Self { code, location, text: text.into() }
     }
 }
 

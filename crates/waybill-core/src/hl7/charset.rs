@@ -36,15 +36,10 @@ impl Charset {
 
     /// The character set called `name`: by IANA, by HL7 table 0211, or as senders write it.
     fn named(name: &str) -> Self {
-        let plain: String = name
-            .chars()
-            .filter(char::is_ascii_alphanumeric)
-            .map(|c| c.to_ascii_lowercase())
-            .collect();
+        let plain: String =
+            name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
         match plain.as_str() {
-            "utf8" | "unicodeutf8" | "unicode" | "ascii" | "usascii" | "iso646us" | "iso646" => {
-                Self::Utf8
-            }
+            "utf8" | "unicodeutf8" | "unicode" | "ascii" | "usascii" | "iso646us" | "iso646" => Self::Utf8,
             "88591" | "iso88591" | "latin1" | "l1" => Self::Latin1,
             "windows1252" | "cp1252" | "1252" => Self::Windows1252,
             _ => Self::Unsupported,
@@ -59,11 +54,7 @@ impl Charset {
             (Self::Windows1252, _) => bytes.iter().map(|&byte| windows_1252(byte)).collect(),
             _ => bytes.iter().map(|&byte| char::from(byte)).collect(),
         };
-        if text.contains('\0') {
-            Cow::Owned(text.replace('\0', "\u{fffd}"))
-        } else {
-            text
-        }
+        if text.contains('\0') { Cow::Owned(text.replace('\0', "\u{fffd}")) } else { text }
     }
 }
 
@@ -78,14 +69,10 @@ fn parameter(content_type: &str) -> Option<&str> {
 /// As ISO 8859-1, except for 0x80 to 0x9F; the five bytes that mean nothing stay control codes.
 fn windows_1252(byte: u8) -> char {
     const HIGH: [char; 32] = [
-        '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž',
-        '\u{8f}', '\u{90}', '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}',
-        'ž', 'Ÿ',
+        '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}',
+        '\u{90}', '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
     ];
-    byte.checked_sub(0x80)
-        .and_then(|n| HIGH.get(usize::from(n)))
-        .copied()
-        .unwrap_or(char::from(byte))
+    byte.checked_sub(0x80).and_then(|n| HIGH.get(usize::from(n))).copied().unwrap_or(char::from(byte))
 }
 
 #[cfg(test)]
@@ -100,18 +87,8 @@ mod tests {
     #[test]
     fn http_wins_over_msh_18_over_the_source() {
         let plain = "application/hl7-v2";
-        check_choice(
-            "application/hl7-v2; charset=utf-8",
-            "8859/1",
-            "windows-1252",
-            Utf8,
-        );
-        check_choice(
-            "application/hl7-v2;a=b; Charset=\"ISO-8859-1\"",
-            "UNICODE UTF-8",
-            "utf-8",
-            Latin1,
-        );
+        check_choice("application/hl7-v2; charset=utf-8", "8859/1", "windows-1252", Utf8);
+        check_choice("application/hl7-v2;a=b; Charset=\"ISO-8859-1\"", "UNICODE UTF-8", "utf-8", Latin1);
         check_choice(plain, "8859/1", "utf-8", Latin1);
         check_choice(plain, "", "windows-1252", Windows1252);
         check_choice("application/hl7-v2; charset=", "", "latin1", Latin1);
@@ -121,14 +98,7 @@ mod tests {
     #[test]
     fn names_are_read_as_senders_write_them() {
         let plain = "application/hl7-v2";
-        for name in [
-            "ASCII",
-            "UNICODE UTF-8",
-            "UTF-8~UNICODE",
-            "UNICODE",
-            "utf8",
-            "us-ascii",
-        ] {
+        for name in ["ASCII", "UNICODE UTF-8", "UTF-8~UNICODE", "UNICODE", "utf8", "us-ascii"] {
             check_choice(plain, name, "windows-1252", Utf8);
         }
         for name in ["BIG-5", "GB 18030-2000", "8859/2", "UTF-16", "?"] {
@@ -145,11 +115,7 @@ mod tests {
         check_text(Utf8, "Zoë".as_bytes(), "Zoë");
         check_text(Latin1, b"Zo\xeb", "Zoë");
         check_text(Latin1, b"\x80", "\u{80}");
-        check_text(
-            Windows1252,
-            b"\x80 \x93x\x94 \x9f \x81 \xeb",
-            "€ “x” Ÿ \u{81} ë",
-        );
+        check_text(Windows1252, b"\x80 \x93x\x94 \x9f \x81 \xeb", "€ “x” Ÿ \u{81} ë");
         check_text(Latin1, "Zoë".as_bytes(), "ZoÃ«");
         check_text(Unsupported, b"plain", "plain");
     }

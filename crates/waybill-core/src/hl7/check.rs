@@ -32,46 +32,22 @@ pub fn judge(header: &Header<'_>) -> Result<(), Refusal> {
     let reject = |code, field, text| Err(Refusal::Reject(AckError::in_msh(code, field, text)));
     let error = |code, field, text| Err(Refusal::Error(AckError::in_msh(code, field, text)));
     if !is_code(&header.code()) {
-        return reject(
-            ErrorCode::UnsupportedMessageType,
-            9,
-            "MSH-9.1 is not a message code such as ADT",
-        );
+        return reject(ErrorCode::UnsupportedMessageType, 9, "MSH-9.1 is not a message code such as ADT");
     }
     if !is_code(&header.trigger()) && !header.is_acknowledgement() {
-        return reject(
-            ErrorCode::UnsupportedEventCode,
-            9,
-            "MSH-9.2 is not a trigger event such as A04",
-        );
+        return reject(ErrorCode::UnsupportedEventCode, 9, "MSH-9.2 is not a trigger event such as A04");
     }
     if !matches!(&*header.processing_id(), "P" | "D" | "T") {
-        return reject(
-            ErrorCode::UnsupportedProcessingId,
-            11,
-            "MSH-11 is not P, D or T",
-        );
+        return reject(ErrorCode::UnsupportedProcessingId, 11, "MSH-11 is not P, D or T");
     }
     if !is_version(&header.version()) {
-        return reject(
-            ErrorCode::UnsupportedVersion,
-            12,
-            "MSH-12 is not a version from 2.1 to 2.9",
-        );
+        return reject(ErrorCode::UnsupportedVersion, 12, "MSH-12 is not a version from 2.1 to 2.9");
     }
     if header.control_id().is_empty() {
-        return error(
-            ErrorCode::RequiredFieldMissing,
-            10,
-            "MSH-10 is empty: a control id is needed",
-        );
+        return error(ErrorCode::RequiredFieldMissing, 10, "MSH-10 is empty: a control id is needed");
     }
     if header.field(10).raw().len() > CONTROL_ID_BYTES_MAX {
-        return error(
-            ErrorCode::ValueTooLong,
-            10,
-            "MSH-10 is longer than 199 bytes",
-        );
+        return error(ErrorCode::ValueTooLong, 10, "MSH-10 is longer than 199 bytes");
     }
     Ok(())
 }
@@ -99,20 +75,14 @@ mod tests {
     /// Judges MSH-9 to MSH-12: "ok", or AR or AE with the code and the field.
     fn check(msh_9_to_12: &str, expected: &str) {
         let body = format!("MSH|^~\\&|A|B|C|D|20260310||{msh_9_to_12}\r");
-        let Ok(message) = Message::parse(body.as_bytes()) else {
-            unreachable!("refused: {body}")
-        };
+        let Ok(message) = Message::parse(body.as_bytes()) else { unreachable!("refused: {body}") };
         let (verdict, error) = match judge(&Header::read(message, "", "utf-8")) {
             Ok(()) => return assert_eq!("ok", expected, "{msh_9_to_12}"),
             Err(Refusal::Reject(error)) => ("AR", error),
             Err(Refusal::Error(error)) => ("AE", error),
         };
         let field = error.location.map(|at| at.field).unwrap_or_default();
-        assert_eq!(
-            format!("{verdict} {} MSH-{field}", error.code.number()),
-            expected,
-            "{msh_9_to_12}"
-        );
+        assert_eq!(format!("{verdict} {} MSH-{field}", error.code.number()), expected, "{msh_9_to_12}");
     }
 
     #[test]
@@ -142,8 +112,8 @@ mod tests {
     #[test]
     fn every_published_version_is_accepted() {
         for version in [
-            "2.1", "2.2", "2.3", "2.3.1", "2.4", "2.5", "2.5.1", "2.6", "2.7", "2.7.1", "2.8",
-            "2.8.2", "2.9", "2.9.1",
+            "2.1", "2.2", "2.3", "2.3.1", "2.4", "2.5", "2.5.1", "2.6", "2.7", "2.7.1", "2.8", "2.8.2",
+            "2.9", "2.9.1",
         ] {
             check(&format!("ADT^A04|1|P|{version}"), "ok");
         }
@@ -156,9 +126,6 @@ mod tests {
         check("ADT^A04|\"\"|P|2.5.1", "AE 101 MSH-10");
         check("ADT^A04||X|2.5.1", "AR 202 MSH-11");
         check(&format!("ADT^A04|{}|P|2.5.1", "9".repeat(199)), "ok");
-        check(
-            &format!("ADT^A04|{}|P|2.5.1", "9".repeat(200)),
-            "AE 104 MSH-10",
-        );
+        check(&format!("ADT^A04|{}|P|2.5.1", "9".repeat(200)), "AE 104 MSH-10");
     }
 }

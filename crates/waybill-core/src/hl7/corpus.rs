@@ -11,7 +11,8 @@ use chrono::{DateTime, Utc};
 use super::{Header, Message, Value, Verdict, acknowledgement, judge};
 use crate::kinds::{Input, Reading, visit};
 
-const MESSAGE: &[u8] = b"\xef\xbb\xbfMSH|^~\\&|APP|FAC|R|S|20260310091502-0500||ADT^A40^ADT_A39|1|P|2.5.1|||AL|NE||8859/1\r\n\
+const MESSAGE: &[u8] =
+    b"\xef\xbb\xbfMSH|^~\\&|APP|FAC|R|S|20260310091502-0500||ADT^A40^ADT_A39|1|P|2.5.1|||AL|NE||8859/1\r\n\
 EVN|A40|202603100915\nPID|1||1^^^A&1.2&ISO^MR~2^^^B||DOE\\T\\X^\"\"|\"\"|19840912|F\rMRG|9^^^A^MR~8\r\
 PID|2||3^^^A\rMRG|7^^^A\rPV1|1|O|W^1^2|||||||||||||||V-\\X4142\\-9\rZZZ|\\.br\\|\\X0\\|\\F\r\x1c\r";
 
@@ -26,10 +27,7 @@ fn walk(body: &[u8]) -> bool {
     };
     let header = Header::read(message, "application/hl7-v2", "utf-8");
     for segment in message.segments() {
-        assert!(
-            body.get(segment.offset()..)
-                .is_some_and(|rest| rest.starts_with(segment.id()))
-        );
+        assert!(body.get(segment.offset()..).is_some_and(|rest| rest.starts_with(segment.id())));
         for n in 0..=60 {
             for repetition in segment.field(n).repetitions() {
                 for m in 0..=6 {
@@ -43,36 +41,17 @@ fn walk(body: &[u8]) -> bool {
     let judged = judge(&header).map_or_else(Into::into, |()| Verdict::Accept);
     let answer = acknowledgement(&header, &judged, "W-1", DateTime::<Utc>::default());
     let read = Message::parse(&answer).map(|answer| answer.segments().count());
-    assert_eq!(
-        read,
-        Ok(if judged == Verdict::Accept { 2 } else { 3 }),
-        "{judged:?}"
-    );
-    let _ = (
-        header.patient_key(),
-        header.visit_key(),
-        header.merged_patients(),
-        header.surviving_patients(),
-    );
+    assert_eq!(read, Ok(if judged == Verdict::Accept { 2 } else { 3 }), "{judged:?}");
+    let _ = (header.patient_key(), header.visit_key(), header.merged_patients(), header.surviving_patients());
     process(body);
     true
 }
 
 fn process(body: &[u8]) {
     let processing_ids = ["P", "T", "D", ""].map(str::to_owned).to_vec();
-    let reading = Reading {
-        timezone: chrono_tz::UTC,
-        charset: "utf-8".to_owned(),
-        processing_ids,
-    };
+    let reading = Reading { timezone: chrono_tz::UTC, charset: "utf-8".to_owned(), processing_ids };
     let (id, received_at) = (uuid::Uuid::nil(), DateTime::<Utc>::default());
-    visit::process(&Input {
-        id,
-        received_at,
-        content_type: "application/hl7-v2",
-        body,
-        reading: &reading,
-    });
+    visit::process(&Input { id, received_at, content_type: "application/hl7-v2", body, reading: &reading });
 }
 
 #[test]
@@ -88,10 +67,9 @@ fn every_truncation_is_survived() {
 #[test]
 fn every_changed_byte_is_survived() {
     for at in 0..MESSAGE.len() {
-        for byte in [
-            0, b'\r', b'\n', 0x0B, 0x1C, b' ', b'"', b'|', b'^', b'~', b'\\', b'&', b'M', b'9',
-            0x80, 0xFF,
-        ] {
+        for byte in
+            [0, b'\r', b'\n', 0x0B, 0x1C, b' ', b'"', b'|', b'^', b'~', b'\\', b'&', b'M', b'9', 0x80, 0xFF]
+        {
             let mut body = MESSAGE.to_vec();
             if let Some(place) = body.get_mut(at) {
                 *place = byte;
@@ -129,16 +107,10 @@ fn time_is_linear_in_the_body() {
     let mut body = b"MSH|^~\\&|A|B|||20260310||ADT^A04|1|P|2.5.1\rPID|1||".to_vec();
     body.extend(b"1^^^\\T\\^PI~".repeat(200_000));
     body.extend(b"\rMRG|1".repeat(200_000));
-    let Ok(message) = Message::parse(&body) else {
-        unreachable!("refused")
-    };
+    let Ok(message) = Message::parse(&body) else { unreachable!("refused") };
     let header = Header::read(message, "", "utf-8");
     assert_eq!(header.merged_patients().len(), 200_000);
-    assert!(
-        header
-            .patient_key()
-            .is_some_and(|patient| patient.authority == "&")
-    );
+    assert!(header.patient_key().is_some_and(|patient| patient.authority == "&"));
 }
 
 /// The sample folder: `$WAYBILL_CORPUS`, or beside the project.
@@ -162,23 +134,14 @@ fn files_below(folder: &Path, found: &mut Vec<PathBuf>) -> std::io::Result<()> {
 
 /// The messages of a file that may hold several: each begins with MSH at the begin of a line.
 fn messages(file: &[u8]) -> Vec<&[u8]> {
-    let begins_line = |at: usize| {
-        at == 0
-            || file
-                .get(at - 1)
-                .is_some_and(|byte| matches!(byte, b'\r' | b'\n' | 0xBF))
-    };
+    let begins_line =
+        |at: usize| at == 0 || file.get(at - 1).is_some_and(|byte| matches!(byte, b'\r' | b'\n' | 0xBF));
     let starts = file.windows(4).enumerate().filter(|(at, window)| {
-        begins_line(*at)
-            && window.starts_with(b"MSH")
-            && window.last().is_some_and(u8::is_ascii_punctuation)
+        begins_line(*at) && window.starts_with(b"MSH") && window.last().is_some_and(u8::is_ascii_punctuation)
     });
     let mut starts: Vec<usize> = starts.map(|(at, _)| at).collect();
     starts.push(file.len());
-    starts
-        .windows(2)
-        .filter_map(|pair| file.get(*pair.first()?..*pair.last()?))
-        .collect()
+    starts.windows(2).filter_map(|pair| file.get(*pair.first()?..*pair.last()?)).collect()
 }
 
 #[test]
@@ -202,9 +165,6 @@ fn public_samples_are_read() -> std::io::Result<()> {
         }
     }
     println!("{read} sample messages read, {refused} refused; {whole} files are one message");
-    assert!(
-        read > 0 && refused * 100 < read,
-        "{read} read, {refused} refused"
-    );
+    assert!(read > 0 && refused * 100 < read, "{read} read, {refused} refused");
     Ok(())
 }

@@ -78,11 +78,7 @@ fn meaning(inside: &[u8], separators: &Separators) -> Option<Vec<u8>> {
 }
 
 fn unhex(digits: &[u8]) -> Option<Vec<u8>> {
-    let digit = |byte: u8| {
-        char::from(byte)
-            .to_digit(16)
-            .and_then(|value| u8::try_from(value).ok())
-    };
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|value| u8::try_from(value).ok());
     let pair = |pair: &[u8]| match *pair {
         [high, low] => Some(digit(high)? << 4 | digit(low)?),
         _ => None,
@@ -91,9 +87,7 @@ fn unhex(digits: &[u8]) -> Option<Vec<u8>> {
 }
 
 fn hex(nibble: u8) -> u8 {
-    *b"0123456789ABCDEF"
-        .get(usize::from(nibble))
-        .unwrap_or(&b'0')
+    *b"0123456789ABCDEF".get(usize::from(nibble)).unwrap_or(&b'0')
 }
 
 #[cfg(test)]
@@ -102,9 +96,7 @@ mod tests {
     use crate::hl7::Separators;
 
     fn separators(msh: &[u8]) -> Separators {
-        let Ok(separators) = Separators::read(msh) else {
-            unreachable!("refused")
-        };
+        let Ok(separators) = Separators::read(msh) else { unreachable!("refused") };
         separators
     }
 
@@ -160,12 +152,7 @@ mod tests {
             br"|^~\&#\F\ \X41\".to_vec(),
             "né\r\nMSH|^~\\&|".as_bytes().to_vec(),
         ];
-        for msh in [
-            &b"MSH|^~\\&|"[..],
-            b"MSH|^~\\&#|",
-            b"MSH!@/%*!",
-            b"MSH|^~}|",
-        ] {
+        for msh in [&b"MSH|^~\\&|"[..], b"MSH|^~\\&#|", b"MSH!@/%*!", b"MSH|^~}|"] {
             let declared = separators(msh);
             for text in &texts {
                 let raw = encode(text, &declared);

@@ -76,15 +76,9 @@ impl<'a> Part<'a> {
             (_, _, 0) => &[],
             (NULL, _, _) | (_, None, 1) => self.raw,
             (_, None, _) => &[],
-            (raw, Some(sign), n) => raw
-                .split(|&byte| byte == sign)
-                .nth(n - 1)
-                .unwrap_or_default(),
+            (raw, Some(sign), n) => raw.split(|&byte| byte == sign).nth(n - 1).unwrap_or_default(),
         };
-        Part {
-            raw,
-            separators: self.separators,
-        }
+        Part { raw, separators: self.separators }
     }
 
     /// With escapes and character set decoded, and without the trailing blanks that HL7 gives no
@@ -107,18 +101,12 @@ pub struct Field<'a> {
 
 impl<'a> Field<'a> {
     pub(super) fn new(raw: &'a [u8], separators: Separators) -> Self {
-        Self {
-            part: Part { raw, separators },
-            literal: false,
-        }
+        Self { part: Part { raw, separators }, literal: false }
     }
 
     /// A field that is never split: MSH-1 and MSH-2, which are the separators.
     pub(super) fn literal(raw: &'a [u8], separators: Separators) -> Self {
-        Self {
-            part: Part { raw, separators },
-            literal: true,
-        }
+        Self { part: Part { raw, separators }, literal: true }
     }
 
     pub(super) fn absent(separators: Separators) -> Self {
@@ -144,22 +132,13 @@ impl<'a> Field<'a> {
     pub fn repetitions(&self) -> impl Iterator<Item = Repetition<'a>> + use<'a> {
         let (Part { raw, separators }, literal) = (self.part, self.literal);
         raw.split(move |&byte| byte == separators.repetition && !literal)
-            .map(move |raw| Repetition {
-                part: Part { raw, separators },
-                literal,
-            })
+            .map(move |raw| Repetition { part: Part { raw, separators }, literal })
     }
 
     /// Component `n`, counted from 1, of the first repetition.
     pub fn component(&self, n: usize) -> Component<'a> {
         let first = self.repetitions().next();
-        let absent = Repetition {
-            part: Part {
-                raw: &[],
-                ..self.part
-            },
-            literal: self.literal,
-        };
+        let absent = Repetition { part: Part { raw: &[], ..self.part }, literal: self.literal };
         first.unwrap_or(absent).component(n)
     }
 }
@@ -180,9 +159,7 @@ impl<'a> Repetition<'a> {
     /// Component `n`, counted from 1.
     pub fn component(&self, n: usize) -> Component<'a> {
         let separator = (!self.literal).then_some(self.part.separators.component);
-        Component {
-            part: self.part.nth(separator, n),
-        }
+        Component { part: self.part.nth(separator, n) }
     }
 }
 
@@ -206,9 +183,7 @@ impl<'a> Component<'a> {
     /// Subcomponent `n`, counted from 1.
     #[must_use]
     pub fn subcomponent(&self, n: usize) -> Component<'a> {
-        Component {
-            part: self.part.nth(self.part.separators.subcomponent, n),
-        }
+        Component { part: self.part.nth(self.part.separators.subcomponent, n) }
     }
 
     /// The text: escapes and character set decoded, trailing blanks removed.
@@ -248,14 +223,8 @@ mod tests {
 
     /// The state of component `n`.`m` of the first repetition.
     fn check(raw: &str, n: usize, m: usize, expected: Value<&str>) {
-        let component = Field::new(raw.as_bytes(), USUAL)
-            .component(n)
-            .subcomponent(m);
-        assert_eq!(
-            component.text(Charset::Utf8).map(Cow::into_owned),
-            expected.map(str::to_owned),
-            "{raw}"
-        );
+        let component = Field::new(raw.as_bytes(), USUAL).component(n).subcomponent(m);
+        assert_eq!(component.text(Charset::Utf8).map(Cow::into_owned), expected.map(str::to_owned), "{raw}");
     }
 
     #[test]
@@ -296,19 +265,13 @@ mod tests {
 
     #[test]
     fn repetitions_come_in_order() {
-        let raw: Vec<_> = Field::new(b"1^A~~2^B", USUAL)
-            .repetitions()
-            .map(|one| one.raw())
-            .collect();
+        let raw: Vec<_> = Field::new(b"1^A~~2^B", USUAL).repetitions().map(|one| one.raw()).collect();
         assert_eq!(raw, [&b"1^A"[..], b"", b"2^B"]);
     }
 
     #[test]
     fn debug_shows_no_content() {
         let field = Field::new(b"DOE^JANE", USUAL);
-        assert_eq!(
-            format!("{field:?} {:?}", field.component(1)),
-            "Field(8 bytes) Component(3 bytes)"
-        );
+        assert_eq!(format!("{field:?} {:?}", field.component(1)), "Field(8 bytes) Component(3 bytes)");
     }
 }

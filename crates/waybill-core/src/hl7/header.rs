@@ -87,11 +87,7 @@ impl<'a> Header<'a> {
     /// MSH-10 as sent; empty when absent, null or blank.
     pub fn control_id(&self) -> Cow<'a, str> {
         let sent = self.as_sent(10);
-        if sent.trim().is_empty() {
-            Cow::default()
-        } else {
-            sent
-        }
+        if sent.trim().is_empty() { Cow::default() } else { sent }
     }
 
     /// MSH-11.1: `P`, `D` or `T` when it is acceptable.
@@ -117,8 +113,7 @@ impl<'a> Header<'a> {
     /// Whether the sender speaks the enhanced acknowledgement mode: it fills MSH-15 or MSH-16
     /// (HL7 2.5.1, 2.9.3).
     pub fn is_enhanced_mode(&self) -> bool {
-        !self.accept_acknowledgement_type().is_empty()
-            || !self.application_acknowledgement_type().is_empty()
+        !self.accept_acknowledgement_type().is_empty() || !self.application_acknowledgement_type().is_empty()
     }
 
     /// Whether this is itself an acknowledgement, which is never acknowledged: two systems that
@@ -135,43 +130,31 @@ impl<'a> Header<'a> {
     /// PID-4, PID-18 of the first PID.
     pub fn patient_key(&self) -> Option<PatientId> {
         let pid = self.message.segment("PID")?;
-        [3, 2, 4, 18]
-            .into_iter()
-            .find_map(|n| PatientId::preferred(pid.field(n), self.charset))
+        [3, 2, 4, 18].into_iter().find_map(|n| PatientId::preferred(pid.field(n), self.charset))
     }
 
     /// The patients that a merge takes the place of: every identifier in MRG-1 of every group.
     pub fn merged_patients(&self) -> Vec<PatientId> {
         let groups = self.message.segments().filter(|segment| segment.is("MRG"));
-        groups
-            .flat_map(|mrg| PatientId::all(mrg.field(1), self.charset))
-            .map(|(_, id)| id)
-            .collect()
+        groups.flat_map(|mrg| PatientId::all(mrg.field(1), self.charset)).map(|(_, id)| id).collect()
     }
 
     /// The patients that stay: the preferred identifier in PID-3 of every group.
     pub fn surviving_patients(&self) -> Vec<PatientId> {
         let groups = self.message.segments().filter(|segment| segment.is("PID"));
-        groups
-            .filter_map(|pid| PatientId::preferred(pid.field(3), self.charset))
-            .collect()
+        groups.filter_map(|pid| PatientId::preferred(pid.field(3), self.charset)).collect()
     }
 
     /// Which visit or appointment it is about: PV1-19.1, else SCH-1.1, else SCH-2.1.
     pub fn visit_key(&self) -> Option<String> {
-        [("PV1", 19), ("SCH", 1), ("SCH", 2)]
-            .into_iter()
-            .find_map(|(segment, n)| {
-                let number = self.message.field(segment, n).component(1);
-                number.text(self.charset).present().map(Cow::into_owned)
-            })
+        [("PV1", 19), ("SCH", 1), ("SCH", 2)].into_iter().find_map(|(segment, n)| {
+            let number = self.message.field(segment, n).component(1);
+            number.text(self.charset).present().map(Cow::into_owned)
+        })
     }
 
     fn as_sent(&self, n: usize) -> Cow<'a, str> {
-        self.field(n)
-            .as_sent(self.charset)
-            .present()
-            .unwrap_or_default()
+        self.field(n).as_sent(self.charset).present().unwrap_or_default()
     }
 
     fn text(&self, component: Component<'a>) -> Cow<'a, str> {
@@ -188,17 +171,12 @@ mod tests {
     use crate::hl7::{Message, PatientId};
 
     fn read(body: &str) -> Header<'_> {
-        let Ok(message) = Message::parse(body.as_bytes()) else {
-            unreachable!("refused: {body}")
-        };
+        let Ok(message) = Message::parse(body.as_bytes()) else { unreachable!("refused: {body}") };
         Header::read(message, "application/hl7-v2", "utf-8")
     }
 
     fn pairs(patients: impl IntoIterator<Item = PatientId>) -> Vec<String> {
-        patients
-            .into_iter()
-            .map(|patient| format!("{}@{}", patient.id, patient.authority))
-            .collect()
+        patients.into_iter().map(|patient| format!("{}@{}", patient.id, patient.authority)).collect()
     }
 
     #[test]
@@ -210,21 +188,10 @@ mod tests {
         assert_eq!(header.sending_facility(), "FAC");
         assert_eq!(header.receiving_application(), "RAPP");
         assert_eq!(header.receiving_facility(), "RFAC");
-        assert_eq!(
-            header
-                .default_offset()
-                .map(|offset| offset.local_minus_utc()),
-            Some(-5 * 3600)
-        );
-        assert_eq!(
-            (&*header.code(), &*header.trigger(), &*header.structure()),
-            ("ADT", "A04", "ADT_A01")
-        );
+        assert_eq!(header.default_offset().map(|offset| offset.local_minus_utc()), Some(-5 * 3600));
+        assert_eq!((&*header.code(), &*header.trigger(), &*header.structure()), ("ADT", "A04", "ADT_A01"));
         assert_eq!(header.control_id(), "CW\\T\\3");
-        assert_eq!(
-            (&*header.processing_id(), &*header.version()),
-            ("P", "2.5.1")
-        );
+        assert_eq!((&*header.processing_id(), &*header.version()), ("P", "2.5.1"));
         assert_eq!(header.accept_acknowledgement_type(), "AL");
         assert_eq!(header.application_acknowledgement_type(), "NE");
         assert_eq!(header.charset(), crate::hl7::Charset::Latin1);
@@ -235,14 +202,7 @@ mod tests {
     fn what_is_absent_null_or_blank_is_empty() {
         let header = read("MSH|^~\\&|||||||\"\"|  |\"\"||||\"\"|\r");
         assert_eq!(header.sending_application(), "");
-        assert_eq!(
-            (
-                &*header.code(),
-                &*header.control_id(),
-                &*header.processing_id()
-            ),
-            ("", "", "")
-        );
+        assert_eq!((&*header.code(), &*header.control_id(), &*header.processing_id()), ("", "", ""));
         assert!(header.sent_at().is_none() && !header.is_enhanced_mode());
     }
 

@@ -65,10 +65,7 @@ impl<'a> Message<'a> {
             return refuse(start, "the body is empty");
         }
         if segment::is_header_line(text, "FHS") || segment::is_header_line(text, "BHS") {
-            return refuse(
-                start,
-                "a batch begins (FHS or BHS): batches go to POST /v1/messages/batch",
-            );
+            return refuse(start, "a batch begins (FHS or BHS): batches go to POST /v1/messages/batch");
         }
         if !text.starts_with(b"MSH") {
             return refuse(start, "no MSH segment begins here");
@@ -112,10 +109,7 @@ impl<'a> Message<'a> {
 
     /// Field `n` of the first segment called `id`; an absent field when there is no such segment.
     pub fn field(&self, id: &str, n: usize) -> Field<'a> {
-        self.segment(id).map_or_else(
-            || Field::absent(self.separators()),
-            |segment| segment.field(n),
-        )
+        self.segment(id).map_or_else(|| Field::absent(self.separators()), |segment| segment.field(n))
     }
 }
 
@@ -132,9 +126,7 @@ fn lead_in(body: &[u8]) -> usize {
     let mut rest = body;
     loop {
         rest = match rest {
-            [0xEF, 0xBB, 0xBF, after @ ..] | [b'\r' | b'\n' | b' ' | b'\t' | 0x0B, after @ ..] => {
-                after
-            }
+            [0xEF, 0xBB, 0xBF, after @ ..] | [b'\r' | b'\n' | b' ' | b'\t' | 0x0B, after @ ..] => after,
             _ => return body.len() - rest.len(),
         };
     }
@@ -149,9 +141,7 @@ mod tests {
     /// Reads `body` and compares the ids of its segments, PID-3 and MSH-12.
     fn check(body: &str) {
         let message = Message::parse(body.as_bytes()).map_err(|refused| (body, refused));
-        let Ok(message) = message else {
-            unreachable!("refused: {message:?}")
-        };
+        let Ok(message) = message else { unreachable!("refused: {message:?}") };
         let ids: Vec<_> = message.segments().map(|segment| segment.id()).collect();
         assert_eq!(ids, [b"MSH", b"PID", b"ZZZ"], "{body:?}");
         assert_eq!(message.field("PID", 3).raw(), b"42", "{body:?}");
@@ -161,13 +151,7 @@ mod tests {
 
     fn check_refused(body: &str, offset: usize, part: &str) {
         let refused = Message::parse(body.as_bytes()).err();
-        let Some(NotHl7 {
-            offset: at,
-            problem,
-        }) = refused
-        else {
-            unreachable!("read: {body:?}")
-        };
+        let Some(NotHl7 { offset: at, problem }) = refused else { unreachable!("read: {body:?}") };
         assert!(problem.contains(part), "{body:?}: {problem}");
         assert_eq!(at, offset, "{body:?}: {problem}");
     }
@@ -220,25 +204,16 @@ mod tests {
         let one = "MSH|^~\\&|A\r";
         check_refused(&format!("{one}{one}"), 11, "exactly one");
         check_refused(&format!("{one}MSH!^~\\&!A\r"), 11, "exactly one");
-        check_refused(
-            &format!("\u{b}{one}\u{1c}\r\u{b}{one}\u{1c}\r"),
-            15,
-            "exactly one",
-        );
+        check_refused(&format!("\u{b}{one}\u{1c}\r\u{b}{one}\u{1c}\r"), 15, "exactly one");
         check_refused(&format!("FHS|^~\\&\r{one}"), 0, "/v1/messages/batch");
         check_refused(&format!("\nBHS|^~\\&\r{one}"), 1, "/v1/messages/batch");
     }
 
     #[test]
     fn a_refusal_names_the_position_and_no_content() {
-        let refused = Message::parse(b"MSH|^~Z&|SECRET")
-            .err()
-            .map(|refused| refused.to_string());
+        let refused = Message::parse(b"MSH|^~Z&|SECRET").err().map(|refused| refused.to_string());
         let text = refused.unwrap_or_default();
-        assert!(
-            text.starts_with("not an HL7 message: at byte 6, "),
-            "{text}"
-        );
+        assert!(text.starts_with("not an HL7 message: at byte 6, "), "{text}");
         assert!(!text.contains('Z') && !text.contains("SECRET"), "{text}");
     }
 

@@ -28,12 +28,8 @@ impl PatientId {
     }
 
     /// Every identifier of a list that has a value, each with whether it is a medical record number.
-    pub(super) fn all(
-        list: Field<'_>,
-        charset: Charset,
-    ) -> impl Iterator<Item = (bool, Self)> + use<'_> {
-        list.repetitions()
-            .filter_map(move |one| Some((is_record_number(one), Self::read(one, charset)?)))
+    pub(super) fn all(list: Field<'_>, charset: Charset) -> impl Iterator<Item = (bool, Self)> + use<'_> {
+        list.repetitions().filter_map(move |one| Some((is_record_number(one), Self::read(one, charset)?)))
     }
 
     fn read(one: Repetition<'_>, charset: Charset) -> Option<Self> {
@@ -41,10 +37,7 @@ impl PatientId {
             Value::Present(text) => Some(text.into_owned()),
             Value::Absent | Value::Null => None,
         };
-        Some(Self {
-            id: text(1)?,
-            authority: text(4).unwrap_or_default(),
-        })
+        Some(Self { id: text(1)?, authority: text(4).unwrap_or_default() })
     }
 }
 
@@ -66,13 +59,9 @@ mod tests {
 
     fn check(pid_3: &str, expected: Option<(&str, &str)>) {
         let body = format!("MSH|^~\\&|A\rPID|1||{pid_3}\r");
-        let Ok(message) = Message::parse(body.as_bytes()) else {
-            unreachable!("refused: {body}")
-        };
+        let Ok(message) = Message::parse(body.as_bytes()) else { unreachable!("refused: {body}") };
         let read = PatientId::preferred(message.field("PID", 3), Charset::Utf8);
-        let read = read
-            .as_ref()
-            .map(|patient| (patient.id.as_str(), patient.authority.as_str()));
+        let read = read.as_ref().map(|patient| (patient.id.as_str(), patient.authority.as_str()));
         assert_eq!(read, expected, "{pid_3}");
     }
 
@@ -102,10 +91,7 @@ mod tests {
 
     #[test]
     fn debug_shows_no_content() {
-        let patient = PatientId {
-            id: "42".to_owned(),
-            authority: "UC".to_owned(),
-        };
+        let patient = PatientId { id: "42".to_owned(), authority: "UC".to_owned() };
         assert_eq!(format!("{patient:?}"), "PatientId(..)");
     }
 }

@@ -68,9 +68,7 @@ impl fmt::Debug for Segment<'_> {
 
 /// Whether a text begins with the header segment `id` and some separator.
 pub(super) fn is_header_line(text: &[u8], id: &str) -> bool {
-    text.strip_prefix(id.as_bytes())
-        .and_then(<[u8]>::first)
-        .is_some_and(u8::is_ascii_punctuation)
+    text.strip_prefix(id.as_bytes()).and_then(<[u8]>::first).is_some_and(u8::is_ascii_punctuation)
 }
 
 /// The segments of a message, in order. Blank lines are none.
@@ -84,11 +82,7 @@ pub struct Segments<'a> {
 impl<'a> Segments<'a> {
     pub(super) fn new(body: &'a [u8], offset: usize, separators: Separators) -> Self {
         let rest = body.get(offset..).unwrap_or_default();
-        Self {
-            rest,
-            offset,
-            separators,
-        }
+        Self { rest, offset, separators }
     }
 }
 
@@ -97,10 +91,7 @@ impl<'a> Iterator for Segments<'a> {
 
     fn next(&mut self) -> Option<Segment<'a>> {
         while !self.rest.is_empty() {
-            let end = self
-                .rest
-                .iter()
-                .position(|byte| matches!(byte, b'\r' | b'\n'));
+            let end = self.rest.iter().position(|byte| matches!(byte, b'\r' | b'\n'));
             let (whole, after) = self.rest.split_at(end.unwrap_or(self.rest.len()));
             let begin = self.offset;
             self.rest = after.get(1..).unwrap_or_default();
@@ -108,11 +99,7 @@ impl<'a> Iterator for Segments<'a> {
             let (skipped, line) = unframed(whole);
             if !line.is_empty() {
                 let (offset, separators) = (begin + skipped, self.separators);
-                return Some(Segment {
-                    line,
-                    offset,
-                    separators,
-                });
+                return Some(Segment { line, offset, separators });
             }
         }
         None
@@ -145,15 +132,9 @@ mod tests {
 
     fn check(segment: &str, n: usize, expected: &str) {
         let body = b"MSH|^~\\&#|APP|FAC^1.2^ISO\rPID|1||42^^^A\r\nZZ\r";
-        let Ok(message) = Message::parse(body) else {
-            unreachable!("refused")
-        };
+        let Ok(message) = Message::parse(body) else { unreachable!("refused") };
         let field = message.field(segment, n);
-        assert_eq!(
-            String::from_utf8_lossy(field.raw()),
-            expected,
-            "{segment}-{n}"
-        );
+        assert_eq!(String::from_utf8_lossy(field.raw()), expected, "{segment}-{n}");
     }
 
     #[test]
@@ -175,9 +156,7 @@ mod tests {
 
     #[test]
     fn encoding_characters_are_never_split() {
-        let Ok(message) = Message::parse(b"MSH|^~\\&|A\r") else {
-            unreachable!("refused")
-        };
+        let Ok(message) = Message::parse(b"MSH|^~\\&|A\r") else { unreachable!("refused") };
         for n in [1, 2] {
             let field = message.msh().field(n);
             assert_eq!(field.component(1).raw(), field.raw());
@@ -189,9 +168,7 @@ mod tests {
     #[test]
     fn a_segment_knows_where_it_begins() {
         let body = b"\n\x0bMSH|^~\\&|A\r\n\x0bPID|1\x1c\r";
-        let Ok(message) = Message::parse(body) else {
-            unreachable!("refused")
-        };
+        let Ok(message) = Message::parse(body) else { unreachable!("refused") };
         let at: Vec<_> = message.segments().map(|segment| segment.offset()).collect();
         assert_eq!(at, [2, 15]);
         assert_eq!(message.field("PID", 1).raw(), b"1");

@@ -32,32 +32,20 @@ impl Separators {
         let field = match text.get(3) {
             Some(&byte) if is_separator(byte) => byte,
             _ => {
-                return Err((
-                    3,
-                    "MSH-1 is not a separator: a printable ASCII sign is needed",
-                ));
+                return Err((3, "MSH-1 is not a separator: a printable ASCII sign is needed"));
             }
         };
         let after = text.get(4..).unwrap_or_default();
-        let end = after
-            .iter()
-            .position(|&byte| byte == field || matches!(byte, b'\r' | b'\n'));
+        let end = after.iter().position(|&byte| byte == field || matches!(byte, b'\r' | b'\n'));
         let declared = after.get(..end.unwrap_or(after.len())).unwrap_or_default();
-        let signs = if declared == br"^~\\&" {
-            br"^~\&"
-        } else {
-            declared
-        };
+        let signs = if declared == br"^~\\&" { br"^~\&" } else { declared };
         let (component, repetition) = match *signs {
             [component, repetition, ..] if signs.len() <= 5 => (component, repetition),
             _ => return Err((4, "MSH-2 does not hold two to five encoding characters")),
         };
         for (at, &sign) in signs.iter().enumerate() {
             if !is_separator(sign) {
-                return Err((
-                    4 + at,
-                    "MSH-2 holds something other than printable ASCII signs",
-                ));
+                return Err((4 + at, "MSH-2 holds something other than printable ASCII signs"));
             }
             if signs.iter().take(at).any(|&other| other == sign) {
                 return Err((4 + at, "MSH-2 declares the same encoding character twice"));
@@ -65,14 +53,7 @@ impl Separators {
         }
         let optional = |n: usize| signs.get(n).copied();
         let (escape, subcomponent, truncation) = (optional(2), optional(3), optional(4));
-        Ok(Self {
-            field,
-            component,
-            repetition,
-            escape,
-            subcomponent,
-            truncation,
-        })
+        Ok(Self { field, component, repetition, escape, subcomponent, truncation })
     }
 }
 
@@ -87,9 +68,7 @@ mod tests {
 
     fn check(text: &str, expected: &str) {
         let read = Separators::read(text.as_bytes());
-        let Ok(read) = read else {
-            unreachable!("{text}: {read:?}")
-        };
+        let Ok(read) = read else { unreachable!("{text}: {read:?}") };
         let optional = [read.escape, read.subcomponent, read.truncation];
         let mut signs = vec![read.field, read.component, read.repetition];
         signs.extend(optional.iter().map(|sign| sign.unwrap_or(b' ')));

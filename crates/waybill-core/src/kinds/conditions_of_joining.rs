@@ -20,11 +20,7 @@ use crate::outcome::{ErrorClass, Failure, Outcome};
 use crate::source::Format;
 
 /// The entry in the registry.
-pub const KIND: Kind = Kind {
-    name: "conditions-of-joining",
-    formats: &[Format::Json],
-    process,
-};
+pub const KIND: Kind = Kind { name: "conditions-of-joining", formats: &[Format::Json], process };
 
 /// The versions of the form that are known.
 const VERSIONS: [&str; 2] = ["GG9", "GG10"];
@@ -46,9 +42,7 @@ pub struct Signature {
 impl fmt::Debug for Signature {
     /// Only the version: the rest is about a person.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Signature")
-            .field("version", &self.version)
-            .finish_non_exhaustive()
+        f.debug_struct("Signature").field("version", &self.version).finish_non_exhaustive()
     }
 }
 
@@ -91,11 +85,7 @@ impl<'a> Object<'a> {
 
     /// The member called `name`; `pointer` (RFC 6901) says where it should be.
     fn required(&self, name: &str, pointer: &str) -> Result<&'a RawValue, Failure> {
-        let value = self
-            .0
-            .get(name)
-            .copied()
-            .filter(|value| value.get() != "null");
+        let value = self.0.get(name).copied().filter(|value| value.get() != "null");
         value.ok_or_else(|| invalid(format!("{pointer} is missing")))
     }
 }
@@ -110,19 +100,13 @@ fn identifier(value: &RawValue) -> Result<String, Failure> {
     let text = text_of(value);
     let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     if !is_string && !is_number {
-        return Err(invalid(
-            "/programmeMembershipTisId is neither a string nor a whole number",
-        ));
+        return Err(invalid("/programmeMembershipTisId is neither a string nor a whole number"));
     }
     if text.trim().is_empty() || text.chars().any(char::is_control) {
-        return Err(invalid(
-            "/programmeMembershipTisId is blank or holds control characters",
-        ));
+        return Err(invalid("/programmeMembershipTisId is blank or holds control characters"));
     }
     if text.chars().nth(IDENTIFIER_CHARS_MAX).is_some() {
-        return Err(invalid(
-            "/programmeMembershipTisId is longer than 255 characters",
-        ));
+        return Err(invalid("/programmeMembershipTisId is longer than 255 characters"));
     }
     Ok(text)
 }
@@ -130,18 +114,13 @@ fn identifier(value: &RawValue) -> Result<String, Failure> {
 fn known_version(text: &str) -> Result<String, Failure> {
     match VERSIONS.iter().find(|known| **known == text) {
         Some(known) => Ok((*known).to_owned()),
-        None => Err(invalid(
-            "conditionsOfJoining.version is not one of GG9, GG10",
-        )),
+        None => Err(invalid("conditionsOfJoining.version is not one of GG9, GG10")),
     }
 }
 
 fn unreadable(error: &serde_json::Error) -> Failure {
     let (line, column) = (error.line(), error.column());
-    Failure::new(
-        ErrorClass::Parse,
-        format!("not JSON: line {line}, column {column}"),
-    )
+    Failure::new(ErrorClass::Parse, format!("not JSON: line {line}, column {column}"))
 }
 
 fn invalid(reason: impl Into<String>) -> Failure {

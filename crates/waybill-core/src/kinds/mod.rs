@@ -29,6 +29,9 @@ pub struct Kind {
 /// Every kind that is built in.
 pub const REGISTRY: &[Kind] = &[visit::KIND, conditions_of_joining::KIND];
 
+/// What stands for the kind of a source without one: its messages have no effects.
+pub const NONE: &str = "-";
+
 /// The kind called `name`, if there is one.
 pub fn find(name: &str) -> Option<&'static Kind> {
     REGISTRY.iter().find(|kind| kind.name == name)

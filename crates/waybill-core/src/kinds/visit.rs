@@ -21,11 +21,7 @@ use crate::source::Format;
 use step::Step;
 
 /// The entry in the registry.
-pub const KIND: Kind = Kind {
-    name: "visit",
-    formats: &[Format::Hl7v2],
-    process,
-};
+pub const KIND: Kind = Kind { name: "visit", formats: &[Format::Hl7v2], process };
 
 /// What one event says about one visit. Of what may change, `Absent` keeps what is stored and
 /// `Null` clears it.
@@ -58,9 +54,7 @@ pub struct VisitChange {
 impl fmt::Debug for VisitChange {
     /// Only the status: the rest is about a person.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("VisitChange")
-            .field("status", &self.status)
-            .finish_non_exhaustive()
+        f.debug_struct("VisitChange").field("status", &self.status).finish_non_exhaustive()
     }
 }
 
@@ -120,20 +114,15 @@ pub fn process(input: &Input<'_>) -> Outcome {
 }
 
 fn evaluate(input: &Input<'_>) -> Result<Outcome, Failure> {
-    let message = Message::parse(input.body)
-        .map_err(|refused| Failure::new(ErrorClass::Parse, refused.to_string()))?;
+    let message =
+        Message::parse(input.body).map_err(|refused| Failure::new(ErrorClass::Parse, refused.to_string()))?;
     let header = Header::read(message, input.content_type, &input.reading.charset);
     let (code, trigger) = (header.code(), header.trigger());
     if code.is_empty() {
         return Err(invalid("MSH-9 is empty: the message has no type"));
     }
     let processing_id = header.processing_id();
-    if !input
-        .reading
-        .processing_ids
-        .iter()
-        .any(|effective| *effective == processing_id)
-    {
+    if !input.reading.processing_ids.iter().any(|effective| *effective == processing_id) {
         return Ok(Outcome::Ignored("processing id without effects"));
     }
     match Step::of(&code, &trigger) {

@@ -38,8 +38,7 @@ pub(super) async fn run(
     dry_run: bool,
     output: Output,
 ) -> anyhow::Result<Ended> {
-    let text = std::fs::read_to_string(file)
-        .with_context(|| format!("{} cannot be read", file.display()))?;
+    let text = std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
     let wanted = waybill_core::source::read(&text).map_err(|mistakes| {
         anyhow::anyhow!("{}: nothing was applied.\n  {}", file.display(), mistakes.join("\n  "))
     })?;
@@ -83,7 +82,8 @@ pub(super) async fn run(
 }
 
 fn print(difference: &Difference) {
-    let lines = [("create", &difference.created), ("change", &difference.changed), ("disable", &difference.disabled)];
+    let lines =
+        [("create", &difference.created), ("change", &difference.changed), ("disable", &difference.disabled)];
     for (what, names) in lines {
         for name in names {
             println!("{what} source {name}");

@@ -16,7 +16,8 @@ pub(super) async fn run(store: &Store, output: Output) -> anyhow::Result<Ended> 
             let counts = counts.iter().map(i64::to_string);
             [b.source.clone()].into_iter().chain(counts).collect()
         });
-        let header = ["source", "accepted", "duplicate", "processed", "dead", "held", "in flight", "unaccounted"];
+        let header =
+            ["source", "accepted", "duplicate", "processed", "dead", "held", "in flight", "unaccounted"];
         println!("{}", table::table(&header, rows));
     }
     let balanced = balances.iter().all(|balance| balance.unaccounted == 0);

@@ -18,11 +18,8 @@ pub(super) fn new_key(config: &Config, name: &str) -> anyhow::Result<(Key, ApiKe
     id.copy_from_slice(&random[..ID_BYTES]);
     secret.copy_from_slice(&random[ID_BYTES..]);
     let key = ApiKey::from_random(id, secret);
-    let stored = Key {
-        id: key.id().to_owned(),
-        source: name.to_owned(),
-        digest: key.digest(pepper).to_vec(),
-    };
+    let stored =
+        Key { id: key.id().to_owned(), source: name.to_owned(), digest: key.digest(pepper).to_vec() };
     Ok((stored, key))
 }
 
@@ -49,10 +46,8 @@ pub(super) async fn rotate_key(
 pub(super) async fn list(store: &Store, output: Output) -> anyhow::Result<Ended> {
     let known = store.sources().await?;
     if output.json {
-        let list: Vec<_> = known
-            .iter()
-            .map(|k| serde_json::json!({"enabled": k.enabled, "source": k.source}))
-            .collect();
+        let list: Vec<_> =
+            known.iter().map(|k| serde_json::json!({"enabled": k.enabled, "source": k.source})).collect();
         println!("{}", table::json(&list)?);
     } else {
         let rows = known.iter().map(|k| {

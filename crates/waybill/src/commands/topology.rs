@@ -40,9 +40,12 @@ pub(super) async fn check(store: &Store, config: &Config, output: Output) -> any
         found = Api::new(&config.rabbitmq_api.url, broker.vhost())?.differences(&lanes).await?;
     }
     if output.json {
-        println!("{}", table::json(&serde_json::json!({
-            "differences": found, "bindings_and_policies_checked": api,
-        }))?);
+        println!(
+            "{}",
+            table::json(&serde_json::json!({
+                "differences": found, "bindings_and_policies_checked": api,
+            }))?
+        );
     } else {
         for difference in &found {
             println!("{difference}");

@@ -29,13 +29,7 @@ pub(super) struct Buried {
 
 impl Buried {
     pub(super) const fn new(store: Store, directory: Directory, broker: Broker, rows_max: u32) -> Self {
-        Self {
-            store,
-            directory,
-            broker,
-            rows_max,
-            open: None,
-        }
+        Self { store, directory, broker, rows_max, open: None }
     }
 
     async fn drain(&self, queue: &DeadQueue) -> anyhow::Result<u64> {

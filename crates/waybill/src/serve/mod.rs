@@ -73,12 +73,11 @@ fn keep_directory(
     lifecycle: &Lifecycle,
 ) {
     let every = Duration::from_millis(config.process.sources_refresh_ms);
-    let kept = directory.clone().keep_fresh(store.clone(), every, lifecycle.stop(), move |_, looked| {
-        match looked {
+    let kept =
+        directory.clone().keep_fresh(store.clone(), every, lifecycle.stop(), move |_, looked| match looked {
             Ok(_) => readiness.has("ledger"),
             Err(error) => readiness.lacks("ledger", error.to_string()),
-        }
-    });
+        });
     lifecycle.component("directory", async move {
         kept.await;
         Ok(())

@@ -32,12 +32,7 @@ impl Watch {
         for kind in ALARMS {
             metrics::gauge!("waybill_broker_alarm", "kind" => kind).set(0.0);
         }
-        Self {
-            broker,
-            api,
-            directory,
-            link: None,
-        }
+        Self { broker, api, directory, link: None }
     }
 
     async fn look(&mut self) -> anyhow::Result<()> {
@@ -50,7 +45,8 @@ impl Watch {
         queues.insert(DEAD.to_owned());
         for queue in &queues {
             let Some((ready, consumers)) = topology::depth(&link, queue).await? else { continue };
-            let set = |name: &'static str, value: f64| metrics::gauge!(name, "queue" => queue.clone()).set(value);
+            let set =
+                |name: &'static str, value: f64| metrics::gauge!(name, "queue" => queue.clone()).set(value);
             set("waybill_queue_ready", f64::from(ready));
             set("waybill_queue_consumers", f64::from(consumers));
             // waybill.dead is drained by us without a consumer

@@ -14,15 +14,9 @@ const YEAR_MAX: i32 = 9999;
 
 /// Reads an instant from the text of a JSON string or number.
 pub(super) fn parse(text: &str) -> Option<DateTime<Utc>> {
-    let iso = || {
-        ISO_8601
-            .iter()
-            .find_map(|form| DateTime::parse_from_str(text, form).ok())
-    };
+    let iso = || ISO_8601.iter().find_map(|form| DateTime::parse_from_str(text, form).ok());
     let instant = epoch_seconds(text).or_else(|| iso().map(|at| at.to_utc()))?;
-    (1..=YEAR_MAX)
-        .contains(&instant.year())
-        .then(|| instant.trunc_subsecs(6))
+    (1..=YEAR_MAX).contains(&instant.year()).then(|| instant.trunc_subsecs(6))
 }
 
 /// Seconds since 1970 with up to nine decimals.
@@ -31,8 +25,7 @@ fn epoch_seconds(text: &str) -> Option<DateTime<Utc>> {
         Some((seconds, decimals)) => (seconds, decimals),
         None => (text, "0"),
     };
-    let is_number =
-        |digits: &str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let is_number = |digits: &str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     if !is_number(seconds) || !is_number(decimals) || decimals.len() > 9 {
         return None;
     }
@@ -55,10 +48,7 @@ mod tests {
     #[test]
     fn iso_8601() {
         check("2023-06-05T09:30:15.123456Z", "2023-06-05T09:30:15.123456Z");
-        check(
-            "2023-06-05T09:30:15.123456999Z",
-            "2023-06-05T09:30:15.123456Z",
-        );
+        check("2023-06-05T09:30:15.123456999Z", "2023-06-05T09:30:15.123456Z");
         check("2023-06-05T09:30:15.1Z", "2023-06-05T09:30:15.100Z");
         check("2023-06-05T09:30:15Z", "2023-06-05T09:30:15Z");
         check("2023-06-05T09:30Z", "2023-06-05T09:30:00Z");

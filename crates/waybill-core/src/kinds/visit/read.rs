@@ -41,10 +41,7 @@ pub(super) fn change(header: &Header<'_>, step: Step, zone: Tz) -> Result<Vec<Ef
         family_name: text(name.component(1).subcomponent(1)),
         given_name: text(name.component(2)),
         birth_date: times.read("PID", 7, 1)?.filter_map(|time| time.date()),
-        location: message
-            .field("PV1", 3)
-            .as_sent(charset)
-            .map(Cow::into_owned),
+        location: message.field("PV1", 3).as_sent(charset).map(Cow::into_owned),
         status: step.status(),
         scheduled_at: times.first(&[("SCH", 11, 4)])?,
         arrived_at,
@@ -59,15 +56,11 @@ pub(super) fn merges(header: &Header<'_>) -> Result<Vec<Effect>, Failure> {
     for segment in header.message().segments() {
         if segment.is("PID") {
             if survivor.replace(segment).is_some() {
-                return Err(invalid(
-                    "MRG is missing: a PID is followed by no prior patient",
-                ));
+                return Err(invalid("MRG is missing: a PID is followed by no prior patient"));
             }
         } else if segment.is("MRG") {
             let Some(pid) = survivor.take() else {
-                return Err(invalid(
-                    "PID is missing: an MRG follows no surviving patient",
-                ));
+                return Err(invalid("PID is missing: an MRG follows no surviving patient"));
             };
             let survivor = patient(header, "PID-3", Some(pid), 3)?;
             let prior = patient(header, "MRG-1", Some(segment), 1)?;
@@ -75,12 +68,8 @@ pub(super) fn merges(header: &Header<'_>) -> Result<Vec<Effect>, Failure> {
         }
     }
     match (survivor, effects.is_empty()) {
-        (Some(_), _) => Err(invalid(
-            "MRG is missing: a PID is followed by no prior patient",
-        )),
-        (None, true) => Err(invalid(
-            "PID and MRG are missing: the merge names no patients",
-        )),
+        (Some(_), _) => Err(invalid("MRG is missing: a PID is followed by no prior patient")),
+        (None, true) => Err(invalid("PID and MRG are missing: the merge names no patients")),
         (None, false) => Ok(effects),
     }
 }
@@ -88,17 +77,10 @@ pub(super) fn merges(header: &Header<'_>) -> Result<Vec<Effect>, Failure> {
 fn visit_id(header: &Header<'_>) -> Result<String, Failure> {
     let appointment = header.message().segment("SCH").is_some();
     match header.visit_key() {
-        Some(id) => bounded(
-            if appointment {
-                "PV1-19, SCH-1 or SCH-2"
-            } else {
-                "PV1-19"
-            },
-            id,
-        ),
-        None if header.code() == "SIU" => Err(invalid(
-            "PV1-19, SCH-1 and SCH-2 are empty: the appointment has no number",
-        )),
+        Some(id) => bounded(if appointment { "PV1-19, SCH-1 or SCH-2" } else { "PV1-19" }, id),
+        None if header.code() == "SIU" => {
+            Err(invalid("PV1-19, SCH-1 and SCH-2 are empty: the appointment has no number"))
+        }
         None => Err(invalid("PV1-19 is empty: the visit has no number")),
     }
 }
@@ -109,24 +91,16 @@ fn patient(
     segment: Option<Segment<'_>>,
     n: usize,
 ) -> Result<PatientId, Failure> {
-    let found =
-        segment.and_then(|segment| PatientId::preferred(segment.field(n), header.charset()));
+    let found = segment.and_then(|segment| PatientId::preferred(segment.field(n), header.charset()));
     let Some(PatientId { id, authority }) = found else {
-        return Err(invalid(format!(
-            "{name} is empty: the patient has no identifier"
-        )));
+        return Err(invalid(format!("{name} is empty: the patient has no identifier")));
     };
-    Ok(PatientId {
-        id: bounded(name, id)?,
-        authority: bounded(name, authority)?,
-    })
+    Ok(PatientId { id: bounded(name, id)?, authority: bounded(name, authority)? })
 }
 
 fn bounded(name: &str, identifier: String) -> Result<String, Failure> {
     if identifier.chars().nth(IDENTIFIER_CHARS_MAX).is_some() {
-        return Err(invalid(format!(
-            "{name} is longer than {IDENTIFIER_CHARS_MAX} characters"
-        )));
+        return Err(invalid(format!("{name} is longer than {IDENTIFIER_CHARS_MAX} characters")));
     }
     Ok(identifier)
 }
@@ -156,30 +130,16 @@ impl Times<'_> {
         Ok(fallback)
     }
 
-    fn read(
-        &self,
-        segment: &str,
-        field: usize,
-        component: usize,
-    ) -> Result<Value<Timestamp>, Failure> {
-        let part = self
-            .header
-            .message()
-            .field(segment, field)
-            .component(component)
-            .subcomponent(1);
+    fn read(&self, segment: &str, field: usize, component: usize) -> Result<Value<Timestamp>, Failure> {
+        let part = self.header.message().field(segment, field).component(component).subcomponent(1);
         match part.value() {
             Value::Absent => Ok(Value::Absent),
             Value::Null => Ok(Value::Null),
             Value::Present(text) if text.trim_ascii().is_empty() => Ok(Value::Absent),
             Value::Present(text) => match Timestamp::parse(text) {
                 Some(time) => Ok(Value::Present(time)),
-                None if component == 1 => Err(invalid(format!(
-                    "{segment}-{field} is not an HL7 timestamp"
-                ))),
-                None => Err(invalid(format!(
-                    "{segment}-{field}.{component} is not an HL7 timestamp"
-                ))),
+                None if component == 1 => Err(invalid(format!("{segment}-{field} is not an HL7 timestamp"))),
+                None => Err(invalid(format!("{segment}-{field}.{component} is not an HL7 timestamp"))),
             },
         }
     }

@@ -6,20 +6,12 @@ use crate::outcome::Outcome;
 
 /// The merges of a message, as `prior@authority>survivor@authority`.
 fn check_merges(trigger: &str, groups: &str, expected: &[&str]) {
-    let body = event(
-        &format!("ADT^{trigger}"),
-        &format!("EVN|{trigger}\r{groups}"),
-    );
-    let Outcome::Done(effects) = run(&body) else {
-        unreachable!("not done: {body}")
-    };
+    let body = event(&format!("ADT^{trigger}"), &format!("EVN|{trigger}\r{groups}"));
+    let Outcome::Done(effects) = run(&body) else { unreachable!("not done: {body}") };
     let merges = effects.iter().map(|effect| match effect {
         Effect::Merge(merge) => {
             let (prior, survivor) = (&merge.prior, &merge.survivor);
-            format!(
-                "{}@{}>{}@{}",
-                prior.id, prior.authority, survivor.id, survivor.authority
-            )
+            format!("{}@{}>{}@{}", prior.id, prior.authority, survivor.id, survivor.authority)
         }
         other => unreachable!("{other:?}"),
     });
@@ -29,16 +21,8 @@ fn check_merges(trigger: &str, groups: &str, expected: &[&str]) {
 #[test]
 fn a_merge_needs_no_visit() {
     for trigger in ["A18", "A34", "A40"] {
-        check_merges(
-            trigger,
-            "PID|1||1^^^A^MR\rPD1|x\rMRG|9^^^B^MR\r",
-            &["9@B>1@A"],
-        );
-        check_merges(
-            trigger,
-            "PID|1||7^^^C^PI~1^^^A^MR\rMRG|8^^^C^PI~9^^^A^MR\rPV1|1\r",
-            &["9@A>1@A"],
-        );
+        check_merges(trigger, "PID|1||1^^^A^MR\rPD1|x\rMRG|9^^^B^MR\r", &["9@B>1@A"]);
+        check_merges(trigger, "PID|1||7^^^C^PI~1^^^A^MR\rMRG|8^^^C^PI~9^^^A^MR\rPV1|1\r", &["9@A>1@A"]);
     }
 }
 
@@ -55,24 +39,9 @@ fn a_merge_that_names_only_one_patient_is_refused() {
     check_invalid(&merge("PID|1||1\r"), no_mrg);
     check_invalid(&merge("PID|1||1\rPID|2||2\rMRG|9\r"), no_mrg);
     check_invalid(&merge("PID|1||1\rMRG|9\rPID|2||2\r"), no_mrg);
-    check_invalid(
-        &merge("MRG|9\r"),
-        "PID is missing: an MRG follows no surviving patient",
-    );
-    check_invalid(
-        &merge("PID|1||1\rMRG|9\rMRG|8\r"),
-        "PID is missing: an MRG follows no surviving patient",
-    );
-    check_invalid(
-        &merge("EVN|A40\r"),
-        "PID and MRG are missing: the merge names no patients",
-    );
-    check_invalid(
-        &merge("PID|1||1\rMRG|\"\"\r"),
-        "MRG-1 is empty: the patient has no identifier",
-    );
-    check_invalid(
-        &merge("PID|1||\rMRG|9\r"),
-        "PID-3 is empty: the patient has no identifier",
-    );
+    check_invalid(&merge("MRG|9\r"), "PID is missing: an MRG follows no surviving patient");
+    check_invalid(&merge("PID|1||1\rMRG|9\rMRG|8\r"), "PID is missing: an MRG follows no surviving patient");
+    check_invalid(&merge("EVN|A40\r"), "PID and MRG are missing: the merge names no patients");
+    check_invalid(&merge("PID|1||1\rMRG|\"\"\r"), "MRG-1 is empty: the patient has no identifier");
+    check_invalid(&merge("PID|1||\rMRG|9\r"), "PID-3 is empty: the patient has no identifier");
 }

@@ -15,76 +15,27 @@ fn shown(time: Value<DateTime<Utc>>) -> String {
 }
 
 /// `arrived_at` and `closed_at` of an event with PV1-44, PV1-45 and EVN-2.
-fn check_times(
-    trigger: &str,
-    pv1_44: &str,
-    pv1_45: &str,
-    evn_2: &str,
-    arrived: &str,
-    closed: &str,
-) {
+fn check_times(trigger: &str, pv1_44: &str, pv1_45: &str, evn_2: &str, arrived: &str, closed: &str) {
     let pv1 = pv1(&[(19, "V"), (44, pv1_44), (45, pv1_45)]);
-    let seen = change(&event(
-        &format!("ADT^{trigger}"),
-        &format!("EVN||{evn_2}\r{PID}{pv1}"),
-    ));
+    let seen = change(&event(&format!("ADT^{trigger}"), &format!("EVN||{evn_2}\r{PID}{pv1}")));
     let times = (shown(seen.arrived_at), shown(seen.closed_at));
-    assert_eq!(
-        times,
-        (arrived.to_owned(), closed.to_owned()),
-        "{trigger} {pv1_44} {pv1_45} {evn_2}"
-    );
+    assert_eq!(times, (arrived.to_owned(), closed.to_owned()), "{trigger} {pv1_44} {pv1_45} {evn_2}");
 }
 
 #[test]
 fn arrival_is_pv1_44_else_evn_2() {
-    check_times(
-        "A04",
-        "202603100900",
-        "",
-        "202603100915",
-        "2026-03-10T14:00:00Z",
-        "-",
-    );
+    check_times("A04", "202603100900", "", "202603100915", "2026-03-10T14:00:00Z", "-");
     check_times("A01", "", "", "202603100915", "2026-03-10T14:15:00Z", "-");
-    check_times(
-        "A01",
-        "20260310",
-        "",
-        "202603100915+0000",
-        "2026-03-10T09:15:00Z",
-        "-",
-    );
-    check_times(
-        "A04",
-        "\"\"",
-        "",
-        "202603100915",
-        "2026-03-10T14:15:00Z",
-        "-",
-    );
+    check_times("A01", "20260310", "", "202603100915+0000", "2026-03-10T09:15:00Z", "-");
+    check_times("A04", "\"\"", "", "202603100915", "2026-03-10T14:15:00Z", "-");
     check_times("A04", "\"\"", "", "", "null", "-");
     check_times("A04", "", "", "", "-", "-");
-    check_times(
-        "A08",
-        "202603100900",
-        "202603101000",
-        "202603100915",
-        "-",
-        "-",
-    );
+    check_times("A08", "202603100900", "202603101000", "202603100915", "-", "-");
 }
 
 #[test]
 fn closing_is_pv1_45_else_evn_2_else_msh_7() {
-    check_times(
-        "A03",
-        "202603100900",
-        "202603101000",
-        "202603101005",
-        "-",
-        "2026-03-10T15:00:00Z",
-    );
+    check_times("A03", "202603100900", "202603101000", "202603101005", "-", "2026-03-10T15:00:00Z");
     check_times("A03", "", "", "202603101005", "-", "2026-03-10T15:05:00Z");
     check_times("A03", "", "20260310", "", "-", "2026-03-10T14:15:02.120Z");
     check_times("A03", "", "", "", "-", "2026-03-10T14:15:02.120Z");
@@ -93,10 +44,7 @@ fn closing_is_pv1_45_else_evn_2_else_msh_7() {
 
 #[test]
 fn an_appointment_is_scheduled_by_sch_11_4() {
-    assert_eq!(
-        shown(change(&appointment("SIU^S12")).scheduled_at),
-        "2026-03-11T15:00:00Z"
-    );
+    assert_eq!(shown(change(&appointment("SIU^S12")).scheduled_at), "2026-03-11T15:00:00Z");
     let zoned = appointment("SIU^S13").replace("20260310091502.120-0500", "20260310091502");
     assert_eq!(shown(change(&zoned).scheduled_at), "2026-03-11T14:00:00Z");
     let silent = appointment("SIU^S15").replace("^^^20260311100000", "");
@@ -105,26 +53,16 @@ fn an_appointment_is_scheduled_by_sch_11_4() {
 
 #[test]
 fn a_used_timestamp_that_is_none_is_named() {
-    let arrival = |pv1_44, evn| {
-        event(
-            "ADT^A04",
-            &format!("EVN||{evn}\r{PID}{}", pv1(&[(19, "V"), (44, pv1_44)])),
-        )
-    };
+    let arrival =
+        |pv1_44, evn| event("ADT^A04", &format!("EVN||{evn}\r{PID}{}", pv1(&[(19, "V"), (44, pv1_44)])));
     check_invalid(&arrival("SECRET", ""), "PV1-44 is not an HL7 timestamp");
     check_invalid(&arrival("", "10:30"), "EVN-2 is not an HL7 timestamp");
-    check_invalid(
-        &visit("ADT^A08").replace("19840912", "12.9.84"),
-        "PID-7 is not an HL7 timestamp",
-    );
+    check_invalid(&visit("ADT^A08").replace("19840912", "12.9.84"), "PID-7 is not an HL7 timestamp");
     check_invalid(
         &appointment("SIU^S12").replace("2026031110", "2026-03-11 10"),
         "SCH-11.4 is not an HL7 timestamp",
     );
     let discharge = visit("ADT^A03").replace("20260310091502.120-0500", "today");
     check_invalid(&discharge, "MSH-7 is not an HL7 timestamp");
-    assert_eq!(
-        shown(change(&arrival("202603100900", "SECRET")).arrived_at),
-        "2026-03-10T14:00:00Z"
-    );
+    assert_eq!(shown(change(&arrival("202603100900", "SECRET")).arrived_at), "2026-03-10T14:00:00Z");
 }
