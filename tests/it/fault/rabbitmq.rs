@@ -1,0 +1,48 @@
+//! RabbitMQ goes away: partners notice nothing, and nothing is lost.
+
+use crate::support::{Partner, Services, World};
+
+async fn post(tis: &Partner, label: &str, count: usize) -> Vec<String> {
+    futures_util::future::join_all((0..count).map(|n| async move {
+        let key = format!("{label}-{n}");
+        tis.sign(&key, &key, "2026-01-31T12:00:00Z").await
+    }))
+    .await
+}
+
+/// Posts before, while and after RabbitMQ is away; all of it is answered 202 and processed.
+async fn away(leave: &'static str, return_by: &'static str) {
+    World::run_on(Services::breakable(), async |mut world| {
+        let partners = world.everything().await;
+        let tis = &partners["tis"];
+        let mut ids = post(tis, "before", 200).await;
+        world.services.control("rabbitmq", leave).await;
+        ids.extend(post(tis, "while", 200).await);
+        let waiting = "select count(*) from progress where due_at is not null or state = 'published'";
+        assert!(world.count(waiting).await >= 200, "they wait in the ledger");
+        world.services.control("rabbitmq", return_by).await;
+        ids.extend(post(tis, "after", 50).await);
+        world.until_settled().await;
+        for id in &ids {
+            assert_eq!(tis.state(id).await, "processed");
+        }
+        assert_eq!(world.count("select count(*) from witness").await, 450, "each effect once");
+        world
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stopped_and_started_in_mid_flow() {
+    away("stop", "start").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_and_started_in_mid_flow() {
+    away("kill", "start").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn frozen_and_thawed_in_mid_flow() {
+    away("pause", "resume").await;
+}

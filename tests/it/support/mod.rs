@@ -1,0 +1,22 @@
+//! The harness: services, a world per test, a partner that posts.
+
+pub mod partner;
+pub mod programs;
+pub mod services;
+pub mod world;
+
+pub use partner::Partner;
+pub use services::Services;
+pub use world::World;
+
+use std::time::{Duration, Instant};
+
+/// Asks until the answer is yes; says what was waited for when it stays no.
+pub async fn until<F: Future<Output = bool>>(what: &str, mut ask: impl FnMut() -> F) {
+    let limit = Duration::from_secs(60);
+    let began = Instant::now();
+    while !ask().await {
+        assert!(began.elapsed() < limit, "waited {limit:?} for: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}

@@ -1,0 +1,52 @@
+//! Where PostgreSQL and RabbitMQ are. Set by `./dev test`; fault tests have a pair of their own,
+//! which they may stop and kill.
+
+use std::process::Command;
+
+/// A pair of services.
+#[derive(Debug, Clone)]
+pub struct Services {
+    /// A maintenance database, as a role that may create others.
+    pub database_url: String,
+    /// RabbitMQ, without a virtual host.
+    pub amqp_url: String,
+    /// RabbitMQ's management API, with credentials.
+    pub api_url: String,
+    /// The script that stops and starts them, where that is allowed.
+    ctl: Option<String>,
+}
+
+impl Services {
+    /// The pair that most tests share.
+    pub fn shared() -> Self {
+        Self::of("TEST", None)
+    }
+
+    /// The pair that fault tests may break, one test at a time.
+    pub fn breakable() -> Self {
+        Self::of("FAULT", Some(variable("WAYBILL_FAULT_CTL")))
+    }
+
+    fn of(which: &str, ctl: Option<String>) -> Self {
+        Self {
+            database_url: variable(&format!("WAYBILL_{which}_DATABASE_URL")),
+            amqp_url: variable(&format!("WAYBILL_{which}_AMQP_URL")),
+            api_url: variable(&format!("WAYBILL_{which}_RABBITMQ_API_URL")),
+            ctl,
+        }
+    }
+
+    /// Does `verb` to `service`, and returns when it is done.
+    pub async fn control(&self, service: &'static str, verb: &'static str) {
+        let ctl = self.ctl.clone().expect("only breakable services are broken");
+        let done = tokio::task::spawn_blocking(move || Command::new(ctl).args([service, verb]).status());
+        let status = done.await.unwrap().expect("the control script runs");
+        assert!(status.success(), "{service} {verb} failed");
+    }
+}
+
+/// A variable that `./dev test` sets.
+pub fn variable(name: &str) -> String {
+    #[expect(clippy::disallowed_methods, reason = "the harness is configured by the environment")]
+    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run the tests with ./dev test"))
+}
