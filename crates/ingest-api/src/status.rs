@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
@@ -37,12 +38,12 @@ pub struct ByKey {
 /// The newest message under an idempotency key.
 pub async fn by_key(
     State(state): State<Arc<app::State>>,
-    Query(search): Query<ByKey>,
+    search: Result<Query<ByKey>, QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let source = authenticate(&headers, &state.directory.snapshot(), &state.pepper)?;
-    let key = search.idempotency_key.ok_or_else(|| {
-        Problem::new(Kind::NotFound, "Name a message: /v1/messages/{id} or ?idempotency_key=")
+    let key = search.ok().and_then(|Query(search)| search.idempotency_key).ok_or_else(|| {
+        Problem::new(Kind::NotFound, "Name one message: /v1/messages/{id} or ?idempotency_key=")
     })?;
     show(state.store.message_by_key(&source.name, &dedupe_prefix(&key)).await)
 }

@@ -31,9 +31,18 @@ pub struct QueueFigures {
     /// Consumers.
     pub consumers: Option<u64>,
     #[serde(default)]
+    message_stats: Value,
+    #[serde(default)]
     arguments: Map<String, Value>,
     #[serde(default)]
     effective_policy_definition: Value,
+}
+
+impl QueueFigures {
+    /// Deliveries acknowledged since the queue was declared; none where the API does not say.
+    pub fn acknowledged(&self) -> Option<u64> {
+        self.message_stats.get("ack").and_then(Value::as_u64)
+    }
 }
 
 #[derive(Deserialize)]

@@ -39,20 +39,25 @@ pub struct Delivery {
     /// What arrived.
     pub envelope: Result<Envelope, NotAnEnvelope>,
     acker: Acker,
+    limit: std::time::Duration,
 }
 
 impl Delivery {
     /// Tells the broker that the outcome is recorded. An error means that the channel is gone: the
     /// delivery will come again, and the ledger will know it.
     pub async fn ack(self) {
-        if self.acker.ack(BasicAckOptions::default()).await.is_err() {
+        let acked = timeout(self.limit, self.acker.ack(BasicAckOptions::default())).await;
+        if !matches!(acked, Ok(Ok(_))) {
             tracing::debug!("an acknowledgement came too late; the delivery will come again");
         }
     }
 
     /// Sends it to the dead-letter queue: it is no envelope, or names no known message.
     pub async fn refuse(self) {
-        let _ = self.acker.reject(BasicRejectOptions { requeue: false }).await;
+        let rejecting = self.acker.reject(BasicRejectOptions { requeue: false });
+        if !matches!(timeout(self.limit, rejecting).await, Ok(Ok(_))) {
+            tracing::debug!("a refusal came too late; the delivery will come again");
+        }
     }
 }
 
@@ -78,7 +83,7 @@ impl Consumer {
             };
             let consumer =
                 timeout(link.limit, started).await.map_err(|_| BrokerError::timeout("subscribing"))??;
-            deliveries.push(to_the_end(consumer, lane));
+            deliveries.push(to_the_end(consumer, lane, link.limit));
             channels.push((channel, tag));
         }
         Ok(Self { deliveries, channels, limit: link.limit })
@@ -104,12 +109,16 @@ impl Consumer {
 }
 
 /// A subscription's deliveries, and then the news that it has ended.
-fn to_the_end(consumer: lapin::Consumer, lane: &str) -> BoxStream<'static, Result<Delivery, BrokerError>> {
+fn to_the_end(
+    consumer: lapin::Consumer,
+    lane: &str,
+    limit: std::time::Duration,
+) -> BoxStream<'static, Result<Delivery, BrokerError>> {
     let ended = BrokerError::Unavailable(format!("the subscription to lane {lane} has ended"));
     consumer
-        .map(|delivery| {
+        .map(move |delivery| {
             let delivery = delivery?;
-            Ok(Delivery { envelope: Envelope::decode(&delivery.data), acker: delivery.acker })
+            Ok(Delivery { envelope: Envelope::decode(&delivery.data), acker: delivery.acker, limit })
         })
         .chain(stream::once(async { Err(ended) }))
         .boxed()

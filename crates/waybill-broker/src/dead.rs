@@ -26,12 +26,15 @@ pub struct Buried {
     /// RabbitMQ's reason: `delivery_limit`, `rejected`, `expired` or `maxlen`; empty when absent.
     pub reason: String,
     acker: Acker,
+    limit: std::time::Duration,
 }
 
 impl Buried {
     /// Tells the broker that it is filed.
     pub async fn ack(self) -> Result<(), BrokerError> {
-        self.acker.ack(BasicAckOptions::default()).await?;
+        timeout(self.limit, self.acker.ack(BasicAckOptions::default()))
+            .await
+            .map_err(|_| BrokerError::timeout("acknowledging a dead letter"))??;
         Ok(())
     }
 }
@@ -59,6 +62,7 @@ impl DeadQueue {
                 envelope: Envelope::decode(&delivery.data).ok(),
                 reason: reason.unwrap_or_default(),
                 acker: delivery.acker,
+                limit: self.limit,
             }
         }))
     }

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
+use crate::hl7::Charset;
 use crate::kinds::{self, Reading};
 use crate::recovery::Policy;
 
@@ -108,8 +109,10 @@ pub enum Acknowledge {
 }
 
 /// One partner's feed: format, credentials, order, policy. Field by field as in the file.
+///
+/// Keys that this version does not know are refused in a file, but passed over in the ledger: a
+/// newer process may have written them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Source {
     /// `[a-z0-9-]{1,63}`.
     pub name: String,
@@ -210,6 +213,10 @@ impl Source {
                 format!("kind {} does not read this format", kind.name),
             ),
         }
+        check(
+            Charset::choose("", b"", &self.charset) != Charset::Unsupported,
+            "charset is none of utf-8, ascii, 8859/1, windows-1252".into(),
+        );
         check(!self.auth.is_empty(), "auth lists no credential".into());
         check(
             !self.auth.contains(&Auth::WebhookSignature),
@@ -250,6 +257,29 @@ fn is_label(text: &str) -> bool {
         && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
+/// Every key a source may have in a file.
+const KEYS: [&str; 19] = [
+    "name",
+    "format",
+    "kind",
+    "auth",
+    "timezone",
+    "charset",
+    "processing_ids",
+    "order_by",
+    "on_dead",
+    "lane",
+    "acknowledge",
+    "body_bytes_max",
+    "rate_per_s",
+    "burst",
+    "attempts_max",
+    "backoff_s",
+    "deadline_s",
+    "silence_s",
+    "retention_days",
+];
+
 /// Reads a file of sources.
 ///
 /// # Errors
@@ -269,14 +299,13 @@ pub fn read(text: &str) -> Result<Vec<Source>, Vec<String>> {
             .get("name")
             .and_then(toml::Value::as_str)
             .map_or_else(|| format!("#{}", at + 1), str::to_owned);
-        for later in ["deliver", "json_schema"] {
-            if table.contains_key(later) {
-                mistakes.push(format!("source {name}: {later} is not in this version"));
-            }
-        }
+        let keys: Vec<String> = table.keys().cloned().collect();
         match table.try_into::<Source>() {
             Ok(source) => {
-                mistakes.extend(source.mistakes().into_iter().map(|m| format!("source {name}: {m}")));
+                let unknown = keys.iter().filter(|key| !KEYS.contains(&key.as_str()));
+                let unknown = unknown.map(|key| format!("there is no key {key} in this version"));
+                let found = unknown.chain(source.mistakes());
+                mistakes.extend(found.map(|mistake| format!("source {name}: {mistake}")));
                 sources.push(source);
             }
             Err(e) => mistakes.push(format!("source {name}: {}", e.message())),
@@ -374,11 +403,22 @@ mod tests {
             "source A b: kind visit does not read this format",
             "source A b: attempts_max",
             "source two: order_by = \"patience\"",
-            "unknown field `colour`",
+            "source two: there is no key colour",
             "source two: the name stands twice",
         ] {
             assert!(found.contains(needle), "{needle:?} is missing from:\n{found}");
         }
+    }
+
+    #[test]
+    fn every_key_of_a_source_is_known() {
+        let source = read(EXAMPLE).unwrap().remove(0);
+        let stored = serde_json::to_value(&source).unwrap();
+        let mut keys: Vec<_> = stored.as_object().unwrap().keys().map(String::as_str).collect();
+        let mut known = KEYS.to_vec();
+        keys.sort_unstable();
+        known.sort_unstable();
+        assert_eq!(keys, known);
     }
 
     #[test]

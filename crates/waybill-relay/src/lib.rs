@@ -6,6 +6,7 @@
 //! of relays may run; a lease keeps them off each other's windows, and a window published twice
 //! costs a wake-up, never an effect.
 
+mod gate;
 mod room;
 mod window;
 
@@ -15,7 +16,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use waybill_broker::publisher::Publisher;
-use waybill_broker::{Broker, BrokerError, Link, topology};
+use waybill_broker::{Broker, BrokerError, Link};
 use waybill_process::Readiness;
 use waybill_store::{Store, StoreError};
 
@@ -107,16 +108,17 @@ impl Relay {
         Ok(())
     }
 
-    /// One connection's life: connect, check the topology, publish until something breaks.
+    /// One connection's life: connect, publish until something breaks.
     async fn session(&self, stop: &CancellationToken, condition: &Readiness) -> Result<(), RelayError> {
         let link = self.broker.connect("waybill relay").await?;
-        topology::verify(&link, &self.lanes().await?).await?;
         let publisher = Publisher::open(&link).await?;
+        let mut session =
+            Session { link, publisher, rooms: room::Rooms::default(), gate: gate::Gate::default() };
         condition.has("relay");
-        let ended = self.publish_until_stopped(stop, &link, &publisher, condition).await;
+        let ended = self.publish_until_stopped(stop, &mut session, condition).await;
         metrics::gauge!("waybill_broker_blocked").set(0.0);
         if ended.is_ok() {
-            link.close().await;
+            session.link.close().await;
         }
         ended
     }
@@ -124,21 +126,20 @@ impl Relay {
     async fn publish_until_stopped(
         &self,
         stop: &CancellationToken,
-        link: &Link,
-        publisher: &Publisher,
+        session: &mut Session,
         condition: &Readiness,
     ) -> Result<(), RelayError> {
-        let mut rooms = room::Rooms::default();
         while !stop.is_cancelled() {
             // interest is registered before looking, so that no hint falls in between
             let hinted = self.hint.notified();
-            metrics::gauge!("waybill_broker_blocked").set(if link.is_blocked() { 1.0 } else { 0.0 });
-            if !link.is_connected() {
+            let blocked = session.link.is_blocked();
+            metrics::gauge!("waybill_broker_blocked").set(if blocked { 1.0 } else { 0.0 });
+            if !session.link.is_connected() {
                 return Err(BrokerError::Unavailable("the connection is closed".into()).into());
             }
             let mut more = false;
-            if !link.is_blocked() {
-                match self.run_once(publisher, &mut rooms).await {
+            if !blocked {
+                match self.run_once(session).await {
                     Ok(report) if report.broken => {
                         return Err(BrokerError::Unavailable("publishes were not confirmed".into()).into());
                     }
@@ -147,7 +148,8 @@ impl Relay {
                         condition.has("ledger");
                     }
                     // the ledger's trouble is no reason to leave the broker
-                    Err(error) => condition.lacks("ledger", error.to_string()),
+                    Err(RelayError::Store(error)) => condition.lacks("ledger", error.to_string()),
+                    Err(broker) => return Err(broker),
                 }
             }
             if !more {
@@ -160,15 +162,14 @@ impl Relay {
         }
         Ok(())
     }
+}
 
-    /// The lanes that must be there before anything is published.
-    async fn lanes(&self) -> Result<Vec<String>, StoreError> {
-        let mut lanes = self.store.lanes_due().await?;
-        lanes.extend(self.store.sources().await?.into_iter().filter(|k| k.enabled).map(|k| k.source.lane));
-        lanes.sort_unstable();
-        lanes.dedup();
-        Ok(lanes)
-    }
+/// What lives as long as one connection.
+pub(crate) struct Session {
+    link: Link,
+    publisher: Publisher,
+    rooms: room::Rooms,
+    gate: gate::Gate,
 }
 
 /// Spreads waits over 0.5 to 1.5 times their length, so that processes do not come back together.

@@ -3,13 +3,13 @@
 use std::time::{Duration, Instant};
 
 use uuid::Uuid;
-use waybill_broker::publisher::{Outgoing, Publisher, Settled};
+use waybill_broker::publisher::{Outgoing, Settled};
 use waybill_core::envelope::Envelope;
 use waybill_store::StoreError;
 use waybill_store::relay::{Room, Window};
 
-use crate::Relay;
 use crate::room::Rooms;
+use crate::{Relay, RelayError, Session};
 
 /// What one pass did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -26,25 +26,27 @@ pub struct Report {
 
 impl Relay {
     /// Publishes one window of each lane that has something due.
-    pub(crate) async fn run_once(
-        &self,
-        publisher: &Publisher,
-        rooms: &mut Rooms,
-    ) -> Result<Report, StoreError> {
+    pub(crate) async fn run_once(&self, session: &mut Session) -> Result<Report, RelayError> {
         let mut report = Report::default();
         for lane in self.store.lanes_due().await? {
-            let window = self.lease(&lane, rooms).await?;
+            if !session.gate.lets_through(&session.link, &lane).await? {
+                continue;
+            }
+            let window = self.lease(&lane, &mut session.rooms).await?;
             if window.messages.is_empty() {
                 continue;
             }
             let began = Instant::now();
-            let settled = publisher.publish(&lane, &envelopes(&window)).await;
+            let settled = session.publisher.publish(&lane, &envelopes(&window)).await;
             metrics::histogram!("waybill_confirm_seconds").record(began.elapsed().as_secs_f64());
             count(&settled);
             report.leased += window.messages.len();
             report.more |= window.messages.len() == self.config.window_max as usize;
             report.confirmed += settled.confirmed.len();
-            rooms.published(&lane, settled.confirmed.len());
+            session.rooms.published(&lane, settled.confirmed.len());
+            if !settled.returned.is_empty() {
+                session.gate.doubt(&lane);
+            }
             self.settle(&lane, &window, &settled).await?;
             if settled.is_broken() {
                 report.broken = true;

@@ -69,7 +69,6 @@ create table progress (
     claimed_until timestamptz,
     published_at  timestamptz,
     finished_at   timestamptz,
-    held_behind   uuid,
     -- why a processed message had no effects
     ignored       text,
     -- why the last attempt failed
@@ -79,8 +78,8 @@ create table progress (
     check ((due_at is not null) = (state in ('accepted', 'retrying'))),
     check (lease_until is null or due_at is not null),
     check (lease is null or lease_until is not null),
+    check (published_at is not null or state <> 'published'),
     check ((claimed_until is not null) = (state = 'processing')),
-    check ((held_behind is not null) = (state = 'held')),
     check ((finished_at is not null) = (state in ('processed', 'dead', 'discarded'))),
     check (state <> 'dead' or (error_class is not null and error_reason is not null)),
     check (ignored is null or state = 'processed')
@@ -88,7 +87,7 @@ create table progress (
 create index progress_due on progress (lane, due_at) where due_at is not null;
 create index progress_published on progress (lane) where state = 'published';
 create index progress_claimed on progress (claimed_until) where state = 'processing';
-create index progress_held on progress (held_behind) where state = 'held';
+create index progress_held on progress (id) where state = 'held';
 create index progress_dead on progress (finished_at, id) where state = 'dead';
 create sequence lease;
 
@@ -163,15 +162,23 @@ create table conditions_of_joining (
 create view message as
 select r.id, r.source, r.kind, p.lane, p.state, p.attempts, r.received_at, p.published_at,
        p.finished_at, encode(r.sha256, 'hex') as sha256, r.body_bytes as bytes, r.content_type,
-       r.idempotency_key, r.control_id_conflict, p.due_at, p.held_behind, p.ignored,
-       p.error_class, p.error_reason, p.claimed_by, p.claimed_at
+       r.idempotency_key, r.control_id_conflict, p.due_at,
+       -- never stored, so never out of date: what stands first in a key before it, or is in hand
+       case when p.state = 'held' then coalesce(
+           (select e.id from ordering o join ordering e on e.key = o.key and e.seq < o.seq
+            where o.id = p.id order by e.seq limit 1),
+           (select h.id from ordering o join in_hand h on h.key = o.key and h.id <> o.id
+            where o.id = p.id limit 1)) end as held_behind,
+       p.ignored, p.error_class, p.error_reason, p.claimed_by, p.claimed_at
 from receipt r
 join progress p on p.id = r.id;
 
 -- What a person must look at.
 create view dead_letter as
 select p.id, p.source, p.kind, p.attempts, r.received_at, p.finished_at as dead_at,
-       p.error_class, p.error_reason
+       p.error_class, p.error_reason,
+       (select count(distinct w.id) from ordering o
+        join ordering w on w.key = o.key and w.seq > o.seq where o.id = p.id) as holds
 from progress p
 join receipt r on r.id = p.id
 where p.state = 'dead';

@@ -42,10 +42,12 @@ with looked_at as (
                 when p.state = 'published' and p.published_at is not null then 'in_flight'
                 when p.state = 'processing' and p.claimed_until is not null and p.attempts > 0
                     then 'in_flight'
-                -- held: the message it waits for is unfinished, or dead and holding
+                -- held: an unfinished or dead message stands before it in a key, or one is in hand
                 when p.state = 'held' and exists (
-                    select from progress e where e.id = p.held_behind
-                      and e.state not in ('processed', 'discarded')) then 'held'
+                    select from ordering o join ordering e on e.key = o.key and e.id <> o.id
+                    join progress before on before.id = e.id
+                    where o.id = p.id and (e.seq < o.seq or before.state = 'processing')
+                      and before.state not in ('processed', 'discarded')) then 'held'
                 when p.state = 'processed' and p.finished_at is not null and exists (
                     select from attempt a where a.id = p.id and a.outcome in ('processed', 'ignored'))
                     then 'processed'

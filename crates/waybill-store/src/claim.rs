@@ -61,19 +61,15 @@ with candidate as materialized (
       and (p.due_at is null or p.due_at <= now())
     order by p.id for update
 ), blocked as materialized (
-    -- the first unfinished message of any of its keys stands before it, or one is in hand
-    select distinct on (o.id) o.id, coalesce(first.id, h.id) as behind
-    from candidate c
-    join ordering o on o.id = c.id
-    left join lateral (
-        select e.id from ordering e where e.key = o.key and e.seq < o.seq order by e.seq limit 1
-    ) first on true
-    left join in_hand h on h.key = o.key and h.id <> o.id
-    where first.id is not null or h.id is not null
-    order by o.id, first.id nulls last
+    -- an unfinished message of one of its keys stands before it, or another is in hand
+    select c.id from candidate c
+    where exists (select from ordering o join ordering e on e.key = o.key and e.seq < o.seq
+                  where o.id = c.id)
+       or exists (select from ordering o join in_hand h on h.key = o.key and h.id <> o.id
+                  where o.id = c.id)
 ), held as (
     update progress p
-    set state = 'held', held_behind = b.behind, due_at = null, lease = null, lease_until = null
+    set state = 'held', due_at = null, lease = null, lease_until = null
     from blocked b where p.id = b.id
     returning p.id
 ), claimed as (

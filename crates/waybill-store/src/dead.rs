@@ -91,9 +91,7 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<DeadLetter>, StoreError> {
         let rows = sqlx::query(
-            "select d.*, (select count(*) from progress p
-                          where p.state = 'held' and p.held_behind = d.id) as holds
-             from dead_letter d
+            "select d.* from dead_letter d
              where $1::text is null or d.source = $1
              order by d.dead_at desc, d.id desc
              limit $2",

@@ -20,6 +20,8 @@ pub struct Snapshot {
     pub sources: HashMap<String, Arc<Source>>,
     /// Live keys of enabled sources.
     pub keys: HashMap<String, Key>,
+    /// Every lane that may hold messages.
+    pub lanes: Vec<String>,
 }
 
 /// The latest snapshot. Cheap to clone.
@@ -39,13 +41,14 @@ impl Directory {
     /// # Errors
     /// When the ledger does not answer; the last snapshot stays.
     pub async fn refresh(&self, store: &Store) -> Result<bool, StoreError> {
-        let (sources, keys) = (store.sources().await?, store.keys().await?);
+        let (sources, keys, lanes) = (store.sources().await?, store.keys().await?, store.lanes().await?);
         let snapshot = Snapshot {
             sources: sources
                 .into_iter()
                 .map(|known| (known.source.name.clone(), Arc::new(known.source)))
                 .collect(),
             keys: keys.into_iter().map(|key| (key.id.clone(), key)).collect(),
+            lanes,
         };
         let changed = *self.snapshot() != snapshot;
         if changed {

@@ -23,6 +23,8 @@ pub struct SourceFigures {
     pub overdue: i64,
     /// Seconds since its last message, or since it was applied.
     pub silent_s: f64,
+    /// Its `silence_s`; 0: it may be silent.
+    pub silence_s_max: f64,
 }
 
 impl Store {
@@ -66,7 +68,8 @@ impl Store {
                     ) as overdue,
                     extract(epoch from now() - coalesce(
                         (select max(received_at) from receipt r where r.source = s.name),
-                        s.changed_at))::float8 as silent_s
+                        s.changed_at))::float8 as silent_s,
+                    (s.spec->>'silence_s')::float8 as silence_s_max
              from source s where s.enabled order by s.name",
         )
         .fetch_all(self.pool())
@@ -77,6 +80,7 @@ impl Store {
                     source: row.try_get("source")?,
                     overdue: row.try_get("overdue")?,
                     silent_s: row.try_get("silent_s")?,
+                    silence_s_max: row.try_get("silence_s_max")?,
                 })
             })
             .collect()

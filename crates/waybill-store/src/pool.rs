@@ -67,8 +67,9 @@ impl Store {
             .test_before_acquire(false)
             .before_acquire(|connection, _| {
                 Box::pin(async move {
-                    // inside a transaction the two differ: such a connection is thrown away
-                    let row = sqlx::query("select now() <> statement_timestamp() as inside")
+                    // inside a transaction the two differ: such a connection is thrown away. Asked as
+                    // a simple query, for with the extended protocol they differ outside of one too
+                    let row = sqlx::raw_sql("select now() <> statement_timestamp() as inside")
                         .fetch_one(connection)
                         .await?;
                     Ok(!row.try_get::<bool, _>("inside")?)

@@ -41,6 +41,26 @@ pub struct Room {
     pub lane_published_max: u32,
 }
 
+const LANES_UNFINISHED: &str = "
+-- one index probe per lane
+with recursive due (name) as (
+    (select lane from progress where due_at is not null order by lane limit 1)
+    union all
+    select (select p.lane from progress p
+            where p.due_at is not null and p.lane > due.name order by p.lane limit 1)
+    from due where due.name is not null
+), published (name) as (
+    (select lane from progress where state = 'published' order by lane limit 1)
+    union all
+    select (select p.lane from progress p
+            where p.state = 'published' and p.lane > published.name order by p.lane limit 1)
+    from published where published.name is not null
+)
+select name from due where name is not null
+union select name from published where name is not null
+union select spec->>'lane' from source
+order by 1";
+
 const LANES: &str = "
 -- one index probe per lane, however many rows are due
 with recursive lane (name) as (
@@ -80,6 +100,12 @@ impl Store {
     /// The lanes that have rows due, now or later.
     pub async fn lanes_due(&self) -> Result<Vec<String>, StoreError> {
         Ok(sqlx::query_scalar(LANES).fetch_all(self.pool()).await?)
+    }
+
+    /// Every lane: of the sources, disabled ones too, and of what is unfinished, for a source may
+    /// have changed its lane while messages wait in the old one.
+    pub async fn lanes(&self) -> Result<Vec<String>, StoreError> {
+        Ok(sqlx::query_scalar(LANES_UNFINISHED).fetch_all(self.pool()).await?)
     }
 
     /// Leases up to `room.window_max` rows of `lane` that are due, oldest first. With `exact`, the

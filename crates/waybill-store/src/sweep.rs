@@ -69,7 +69,7 @@ impl Store {
         ordering::lock(&mut transaction, &ids).await?;
         let released = sqlx::query(
             "update progress p
-             set state = 'accepted', held_behind = null, due_at = now()
+             set state = 'accepted', due_at = now()
              where p.id = any($1) and p.state = 'held' and not exists (
                  select from ordering o join ordering e on e.key = o.key
                  where o.id = p.id and e.seq < o.seq)",

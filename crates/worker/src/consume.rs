@@ -68,11 +68,7 @@ impl Consume {
         if !self.config.lanes.is_empty() {
             return self.config.lanes.clone();
         }
-        let known = self.executor.directory.snapshot();
-        let mut lanes: Vec<String> = known.sources.values().map(|s| s.lane.clone()).collect();
-        lanes.sort_unstable();
-        lanes.dedup();
-        lanes
+        self.executor.directory.snapshot().lanes.clone()
     }
 
     /// One connection's life. Ends well when told to stop or when the lanes have changed.

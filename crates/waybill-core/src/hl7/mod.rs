@@ -65,7 +65,7 @@ impl<'a> Message<'a> {
             return refuse(start, "the body is empty");
         }
         if segment::is_header_line(text, "FHS") || segment::is_header_line(text, "BHS") {
-            return refuse(start, "a batch begins (FHS or BHS): batches go to POST /v1/messages/batch");
+            return refuse(start, "a batch begins (FHS or BHS): a body holds exactly one message");
         }
         if !text.starts_with(b"MSH") {
             return refuse(start, "no MSH segment begins here");
@@ -79,10 +79,7 @@ impl<'a> Message<'a> {
             return refuse(start, "no MSH segment begins here");
         };
         if let Some(second) = segments.find(Segment::is_message_header) {
-            return refuse(
-                second.offset(),
-                "a second MSH begins: a body holds exactly one message, batches go to POST /v1/messages/batch",
-            );
+            return refuse(second.offset(), "a second MSH begins: a body holds exactly one message");
         }
         Ok(Self { msh, body })
     }
@@ -205,8 +202,8 @@ mod tests {
         check_refused(&format!("{one}{one}"), 11, "exactly one");
         check_refused(&format!("{one}MSH!^~\\&!A\r"), 11, "exactly one");
         check_refused(&format!("\u{b}{one}\u{1c}\r\u{b}{one}\u{1c}\r"), 15, "exactly one");
-        check_refused(&format!("FHS|^~\\&\r{one}"), 0, "/v1/messages/batch");
-        check_refused(&format!("\nBHS|^~\\&\r{one}"), 1, "/v1/messages/batch");
+        check_refused(&format!("FHS|^~\\&\r{one}"), 0, "exactly one message");
+        check_refused(&format!("\nBHS|^~\\&\r{one}"), 1, "exactly one message");
     }
 
     #[test]

@@ -74,7 +74,12 @@ const fn needs(command: &Command) -> &'static [Need] {
 }
 
 async fn dispatch(command: Command, config: &Config) -> anyhow::Result<Ended> {
-    let store = Store::new(&config.database, "waybill")?;
+    let mut database = config.database.clone();
+    if matches!(command, Command::Migrate) {
+        // a migration takes as long as it takes, and waits its turn
+        (database.statement_timeout_ms, database.lock_timeout_ms) = (0, 60_000);
+    }
+    let store = Store::new(&database, "waybill")?;
     let ended = match command {
         Command::Migrate => migrate::run(&store).await,
         Command::Topology(Topology::Apply) => topology::apply(&store, config).await,

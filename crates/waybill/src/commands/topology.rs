@@ -11,7 +11,7 @@ use crate::table;
 
 /// The lanes of every source; the lane `default` even before the first source.
 async fn lanes(store: &Store) -> anyhow::Result<Vec<String>> {
-    let mut lanes: Vec<String> = store.sources().await?.into_iter().map(|k| k.source.lane).collect();
+    let mut lanes = store.lanes().await?;
     lanes.push("default".to_owned());
     lanes.sort_unstable();
     lanes.dedup();

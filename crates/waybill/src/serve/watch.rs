@@ -4,9 +4,10 @@
 //! management API, where it is configured. A figure that nobody gives keeps its last value: unknown
 //! is never shown as zero. `waybill_broker_up` says whether the figures are fresh.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::{Duration, Instant};
 
-use waybill_broker::api::Api;
+use waybill_broker::api::{Api, QueueFigures};
 use waybill_broker::topology::{self, DEAD, work_queue};
 use waybill_broker::{Broker, Link};
 use waybill_store::directory::Directory;
@@ -17,6 +18,9 @@ use super::sweep::Sweep;
 /// The alarms RabbitMQ knows.
 const ALARMS: [&str; 2] = ["memory", "disk"];
 
+/// A queue whose messages nobody acknowledges for this long is idle.
+const STUCK_AFTER: Duration = Duration::from_secs(60);
+
 /// The pass that looks at the broker.
 #[derive(Debug)]
 pub(super) struct Watch {
@@ -24,6 +28,8 @@ pub(super) struct Watch {
     api: Option<Api>,
     directory: Directory,
     link: Option<Link>,
+    /// Acknowledgements of each queue when they last changed, or when nothing waited.
+    acks: HashMap<String, (Option<u64>, Instant)>,
 }
 
 impl Watch {
@@ -32,7 +38,7 @@ impl Watch {
         for kind in ALARMS {
             metrics::gauge!("waybill_broker_alarm", "kind" => kind).set(0.0);
         }
-        Self { broker, api, directory, link: None }
+        Self { broker, api, directory, link: None, acks: HashMap::new() }
     }
 
     async fn look(&mut self) -> anyhow::Result<()> {
@@ -41,34 +47,63 @@ impl Watch {
             _ => self.broker.connect("waybill watch").await?,
         };
         let mut queues: BTreeSet<String> =
-            self.directory.snapshot().sources.values().map(|s| work_queue(&s.lane)).collect();
+            self.directory.snapshot().lanes.iter().map(|lane| work_queue(lane)).collect();
         queues.insert(DEAD.to_owned());
+        let mut depths = BTreeMap::new();
         for queue in &queues {
-            let Some((ready, consumers)) = topology::depth(&link, queue).await? else { continue };
-            let set =
-                |name: &'static str, value: f64| metrics::gauge!(name, "queue" => queue.clone()).set(value);
-            set("waybill_queue_ready", f64::from(ready));
-            set("waybill_queue_consumers", f64::from(consumers));
-            // waybill.dead is drained by us without a consumer
-            let idle = ready > 0 && consumers == 0 && queue != DEAD;
-            set("waybill_queue_idle", f64::from(u8::from(idle)));
+            let Some(depth) = topology::depth(&link, queue).await? else { continue };
+            gauge("waybill_queue_ready", queue, f64::from(depth.0));
+            gauge("waybill_queue_consumers", queue, f64::from(depth.1));
+            depths.insert(queue.clone(), depth);
         }
         self.link = Some(link);
-        if let Some(api) = &self.api {
-            let alarms = api.alarms().await?;
-            for kind in ALARMS {
-                let raised = alarms.iter().any(|alarm| alarm == kind);
-                metrics::gauge!("waybill_broker_alarm", "kind" => kind).set(f64::from(u8::from(raised)));
-            }
-            for figures in api.queues().await?.into_iter().filter(|q| queues.contains(&q.name)) {
-                if let Some(unacked) = figures.messages_unacknowledged {
-                    let unacked = i64::try_from(unacked).unwrap_or(i64::MAX);
-                    metrics::gauge!("waybill_queue_unacked", "queue" => figures.name).set(number(unacked));
-                }
+        let figures = self.ask_api(&queues).await;
+        for (queue, (ready, consumers)) in depths {
+            let stuck = self.is_stuck(&queue, ready, figures.as_ref().ok());
+            // waybill.dead is drained by us without a consumer
+            let abandoned = ready > 0 && consumers == 0 && queue != DEAD;
+            gauge("waybill_queue_idle", &queue, f64::from(u8::from(abandoned || stuck)));
+        }
+        figures.map(|_| ())
+    }
+
+    /// Alarms, and what is in hand; nothing where the API is not configured.
+    async fn ask_api(&self, queues: &BTreeSet<String>) -> anyhow::Result<Vec<QueueFigures>> {
+        let Some(api) = &self.api else { return Ok(Vec::new()) };
+        let alarms = api.alarms().await?;
+        for kind in ALARMS {
+            let raised = alarms.iter().any(|alarm| alarm == kind);
+            metrics::gauge!("waybill_broker_alarm", "kind" => kind).set(f64::from(u8::from(raised)));
+        }
+        let figures: Vec<_> =
+            api.queues().await?.into_iter().filter(|queue| queues.contains(&queue.name)).collect();
+        for queue in &figures {
+            if let Some(unacked) = queue.messages_unacknowledged {
+                let unacked = i64::try_from(unacked).unwrap_or(i64::MAX);
+                gauge("waybill_queue_unacked", &queue.name, number(unacked));
             }
         }
-        Ok(())
+        Ok(figures)
     }
+
+    /// Whether a queue has messages, and none was acknowledged for [`STUCK_AFTER`]. Only the API
+    /// knows; where it says nothing, nothing is known.
+    fn is_stuck(&mut self, queue: &str, ready: u32, figures: Option<&Vec<QueueFigures>>) -> bool {
+        let Some(figures) = figures.and_then(|all| all.iter().find(|q| q.name == queue)) else {
+            return false;
+        };
+        let waiting = ready > 0 || figures.messages_unacknowledged.is_some_and(|unacked| unacked > 0);
+        let acknowledged = figures.acknowledged();
+        let last = self.acks.entry(queue.to_owned()).or_insert((acknowledged, Instant::now()));
+        if !waiting || last.0 != acknowledged {
+            *last = (acknowledged, Instant::now());
+        }
+        last.1.elapsed() > STUCK_AFTER
+    }
+}
+
+fn gauge(name: &'static str, queue: &str, value: f64) {
+    metrics::gauge!(name, "queue" => queue.to_owned()).set(value);
 }
 
 impl Sweep for Watch {
