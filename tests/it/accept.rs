@@ -164,6 +164,32 @@ async fn problems_are_explained() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn above_its_rate_a_source_is_told_when_to_come_back() {
+    World::run(async |mut world| {
+        let slow =
+            crate::support::world::SOURCES.replace("body_bytes_max = 65536", "rate_per_s = 1\nburst = 3");
+        world.apply(&slow).await;
+        let url = world.ingest(&[]).await;
+        world.worker(&[]).await;
+        let archive = world.partner("archive", &url);
+        let post = || archive.request(reqwest::Method::POST, "/v1/messages").body("x").send();
+        let responses = futures_util::future::join_all((0..10).map(|_| post())).await;
+        let (taken, told): (Vec<_>, Vec<_>) =
+            responses.into_iter().map(Result::unwrap).partition(|r| r.status() == 202);
+        assert!(taken.len() >= 3 && !told.is_empty(), "{} taken", taken.len());
+        for response in told {
+            assert_eq!(response.status(), 429);
+            assert_eq!(response.headers()["retry-after"], "1");
+            let problem: Value = response.json().await.unwrap();
+            assert_eq!(problem["type"], "/problems/rate-limited");
+        }
+        world.until_settled().await;
+        world
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn both_credentials_work_and_messages_of_others_are_not_shown() {
     World::run(async |mut world| {
         let partners = world.everything().await;

@@ -9,8 +9,8 @@ use tokio::net::TcpStream;
 use crate::support::partner::signature;
 use crate::support::{Partner, World, until};
 
-/// Posts over a bare connection and goes away after `stay`, having sent `sent` of the request.
-async fn post_and_leave(tis: &Partner, n: usize, sent: f64, stay: Duration) {
+/// Posts over a bare connection and goes away after `stay`, having sent so many tenths of the request.
+async fn post_and_leave(tis: &Partner, n: usize, tenths: usize, stay: Duration) {
     let body = signature(&format!("gone-{n}"), "2026-01-31T12:00:00Z", "GG9");
     let address = tis.url.trim_start_matches("http://");
     let request = format!(
@@ -19,8 +19,7 @@ async fn post_and_leave(tis: &Partner, n: usize, sent: f64, stay: Duration) {
         tis.key,
         body.len()
     );
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a short text")]
-    let length = (request.len() as f64 * sent) as usize;
+    let length = request.len() * tenths / 10;
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(&request.as_bytes()[..length]).await.unwrap();
     tokio::time::sleep(stay).await;
@@ -36,7 +35,7 @@ async fn a_storm_of_clients_that_leave_harms_nobody() {
             let leaving = join_all((0..40).map(|n| {
                 let (n, stay) = (round * 40 + n, Duration::from_micros(n as u64 * 150));
                 // most send all of it and leave before the answer, some leave in mid-body
-                post_and_leave(tis, n, if n % 4 == 0 { 0.9 } else { 1.0 }, stay)
+                post_and_leave(tis, n, if n % 4 == 0 { 9 } else { 10 }, stay)
             }));
             // handlers of reads are dropped while they hold a connection
             let looking = join_all((0..20).map(|n| {

@@ -43,7 +43,7 @@ async fn a_late_worker_changes_nothing() {
         // the sweep takes the message back, and another attempt is made
         world.serve(&[]).await;
         tis.until(&id.to_string(), "published").await;
-        let second = world.store.claim(&[id], "second", Duration::from_secs(60)).await.unwrap();
+        let second = world.store.claim(&[id], "second", Duration::from_mins(1)).await.unwrap();
         assert_eq!(second.claimed[0].attempt, 2);
         let late = world.store.record(&[done(id, 1)]).await.unwrap();
         assert_eq!((late.recorded.len(), late.late), (0, vec![id]));
@@ -89,7 +89,7 @@ async fn one_of_many_claimants_wins() {
         let (_, ids) = claimable(&mut world, 20).await;
         let claims = (0..8).map(|n| {
             let (store, ids) = (world.store.clone(), ids.clone());
-            async move { store.claim(&ids, &format!("w{n}"), Duration::from_secs(60)).await.unwrap() }
+            async move { store.claim(&ids, &format!("w{n}"), Duration::from_mins(1)).await.unwrap() }
         });
         let mut claimed: Vec<Uuid> = futures_util::future::join_all(claims)
             .await
@@ -117,9 +117,9 @@ async fn a_confirm_that_comes_late_does_not_hide_a_due_message() {
         let first: Uuid = tis.sign("k1", "same", "2026-01-31T12:00:00Z").await.parse().unwrap();
         let second: Uuid = tis.sign("k2", "same", "2026-02-01T12:00:00Z").await.parse().unwrap();
         let room = waybill_store::relay::Room { window_max: 10, lane_published_max: 100 };
-        let window = world.store.lease("default", room, true, Duration::from_secs(60)).await.unwrap();
+        let window = world.store.lease("default", room, true, Duration::from_mins(1)).await.unwrap();
         assert_eq!(window.messages.len(), 2);
-        let lease = Duration::from_secs(60);
+        let lease = Duration::from_mins(1);
         let claim = world.store.claim(&[first], "w", lease).await.unwrap();
         assert_eq!(claim.claimed.len(), 1);
         let held = world.store.claim(&[second], "w", lease).await.unwrap();

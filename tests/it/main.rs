@@ -4,8 +4,6 @@
 //! database and a virtual host of its own; when it ends, the harness asserts that the ledger
 //! balances. A test waits on what it can see, never on the clock.
 
-#![expect(unreachable_pub, reason = "a test binary exports nothing")]
-
 mod support;
 
 mod accept;

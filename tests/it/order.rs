@@ -102,7 +102,7 @@ async fn nobody_is_left_held_by_a_race_at_the_gate() {
             skip_dead: false,
             disposition: Disposition::Complete(vec![]),
         };
-        let lease = Duration::from_secs(60);
+        let lease = Duration::from_mins(1);
         let mut seen = (0, 0);
         for round in 0..200 {
             let first: Uuid = tis

@@ -62,7 +62,7 @@ fn settled(id: Uuid, disposition: Disposition, abandoned: bool) -> Vec<Settled> 
 async fn try_verb(world: &World, verb: Verb, id: Uuid) {
     let store = &world.store;
     let failure = || Failure::new(ErrorClass::Internal, "why");
-    let wait = Duration::from_secs(60);
+    let wait = Duration::from_mins(1);
     match verb {
         Verb::Hold => {
             // an earlier message of its key, unfinished

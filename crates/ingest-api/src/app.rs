@@ -13,6 +13,7 @@ use waybill_store::Store;
 use waybill_store::directory::Directory;
 
 use crate::problem::{Kind, Problem};
+use crate::rate::Rates;
 use crate::writer::Writer;
 use crate::{Config, post as accept, request, status};
 
@@ -25,6 +26,8 @@ pub struct State {
     pub directory: Directory,
     /// For storing.
     pub writer: Writer,
+    /// The sources' rates.
+    pub rates: Rates,
     /// Proves keys.
     pub pepper: Pepper,
     /// For a whole body.
@@ -38,6 +41,7 @@ impl State {
             store,
             directory,
             writer,
+            rates: Rates::default(),
             pepper: config.pepper.clone(),
             body_limit: Duration::from_secs(config.ingest.body_timeout_s),
         })

@@ -12,6 +12,7 @@ pub mod body;
 pub mod config;
 pub mod post;
 pub mod problem;
+pub mod rate;
 pub mod request;
 pub mod status;
 pub mod writer;

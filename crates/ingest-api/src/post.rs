@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
@@ -31,17 +32,27 @@ pub async fn message(State(state): State<Arc<app::State>>, request: Request) -> 
             return problem.into_response();
         }
     };
-    let answered =
-        match body::read(&parts.headers, body, source.body_bytes_max as usize, state.body_limit).await {
-            Ok(body) => take(&state, &source, &parts.headers, body).await,
-            Err(problem) => Err(problem),
-        };
+    let answered = read_and_take(&state, &source, &parts.headers, body).await;
     let response = answered.unwrap_or_else(|problem| {
         request::count_refused(&source.name, problem.kind.slug());
         problem.into_response()
     });
     metrics::histogram!("waybill_accept_seconds").record(began.elapsed().as_secs_f64());
     response
+}
+
+async fn read_and_take(
+    state: &app::State,
+    source: &Source,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    state
+        .rates
+        .count(source)
+        .map_err(|wait_s| Problem { retry_after_s: Some(wait_s), ..Problem::from(Kind::RateLimited) })?;
+    let body = body::read(headers, body, source.body_bytes_max as usize, state.body_limit).await?;
+    take(state, source, headers, body).await
 }
 
 async fn take(

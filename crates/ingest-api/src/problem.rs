@@ -29,6 +29,8 @@ pub enum Kind {
     UnsupportedMediaType,
     /// The key was used for other bytes.
     KeyReused,
+    /// The source sends faster than it may.
+    RateLimited,
     /// The ledger cannot be reached or did not answer.
     StoreUnavailable,
     /// Too much waits for the ledger.
@@ -36,7 +38,7 @@ pub enum Kind {
 }
 
 /// Every kind.
-pub const ALL: [Kind; 11] = [
+pub const ALL: [Kind; 12] = [
     Kind::MalformedBody,
     Kind::InvalidKey,
     Kind::Unauthorized,
@@ -46,6 +48,7 @@ pub const ALL: [Kind; 11] = [
     Kind::BodyTooLarge,
     Kind::UnsupportedMediaType,
     Kind::KeyReused,
+    Kind::RateLimited,
     Kind::StoreUnavailable,
     Kind::Overloaded,
 ];
@@ -108,6 +111,12 @@ impl Kind {
                 "The idempotency key was used for another message",
                 "Nothing was stored. Use a new key for a new message, and the same bytes for a retry.",
             ),
+            Self::RateLimited => (
+                "rate-limited",
+                StatusCode::TOO_MANY_REQUESTS,
+                "The source sends faster than it may",
+                "Nothing was stored. Keep the message and send it again after the time in Retry-After.",
+            ),
             Self::StoreUnavailable => (
                 "store-unavailable",
                 StatusCode::SERVICE_UNAVAILABLE,
@@ -150,18 +159,20 @@ pub struct Problem {
     pub kind: Kind,
     /// What is special about this one; never a value of the message.
     pub detail: Option<String>,
+    /// Seconds after which trying again makes sense, where that is known.
+    pub retry_after_s: Option<u64>,
 }
 
 impl From<Kind> for Problem {
     fn from(kind: Kind) -> Self {
-        Self { kind, detail: None }
+        Self { kind, detail: None, retry_after_s: None }
     }
 }
 
 impl Problem {
     /// A problem of `kind`, with something to say about this occurrence.
     pub fn new(kind: Kind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: Some(detail.into()) }
+        Self { kind, detail: Some(detail.into()), retry_after_s: None }
     }
 }
 
@@ -179,8 +190,9 @@ impl IntoResponse for Problem {
         let mut response = (status, body.to_string()).into_response();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(RETRY_AFTER, HeaderValue::from_static("2"));
+        let unavailable = status == StatusCode::SERVICE_UNAVAILABLE;
+        if let Some(seconds) = self.retry_after_s.or(unavailable.then_some(2)) {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer, Basic realm=\"waybill\""));

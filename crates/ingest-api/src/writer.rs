@@ -32,7 +32,7 @@ struct Waiting {
     message: NewMessage,
     answer: oneshot::Sender<Result<Accepted, Kind>>,
     /// Its share of the bytes that may wait; given back when it is answered.
-    _bytes: OwnedSemaphorePermit,
+    bytes: OwnedSemaphorePermit,
 }
 
 /// Limits of one batch.
@@ -83,7 +83,7 @@ impl Writer {
         let bytes = u32::try_from(message.body.len()).unwrap_or(u32::MAX).max(1);
         let permit = Arc::clone(&self.bytes).try_acquire_many_owned(bytes).map_err(|_| Kind::Overloaded)?;
         let (answer, answered) = oneshot::channel();
-        let waiting = Waiting { message, answer, _bytes: permit };
+        let waiting = Waiting { message, answer, bytes: permit };
         self.queue.try_send(waiting).map_err(|e| match e {
             TrySendError::Full(_) => Kind::Overloaded,
             TrySendError::Closed(_) => Kind::StoreUnavailable,
@@ -103,12 +103,13 @@ async fn write_until_closed(
 ) {
     while let Some(taken) = take(waiting, batch).await {
         let (messages, answers): (Vec<_>, Vec<_>) =
-            taken.into_iter().map(|w| (w.message, (w.answer, w._bytes))).unzip();
+            taken.into_iter().map(|w| (w.message, (w.answer, w.bytes))).unzip();
         let results = write(store, &messages).await;
         hint.notify_one();
-        for ((answer, _bytes), result) in answers.into_iter().zip(results) {
+        for ((answer, bytes), result) in answers.into_iter().zip(results) {
             // the client may have gone: its message is stored all the same
             let _ = answer.send(result);
+            drop(bytes);
         }
     }
 }

@@ -45,7 +45,7 @@ pub fn decide(outcome: Outcome, attempt: u32, policy: &Policy, jitter: f64) -> D
     }
     match after_failure(attempt, policy, jitter) {
         Some(wait) => Disposition::Retry(wait, failure),
-        None => Disposition::DeadLetter(exhausted(failure, attempt)),
+        None => Disposition::DeadLetter(exhausted(&failure, attempt)),
     }
 }
 
@@ -71,8 +71,8 @@ pub fn poison(attempts: u32) -> Failure {
 }
 
 /// Adds to the last failure that there were enough attempts.
-fn exhausted(failure: Failure, attempt: u32) -> Failure {
-    Failure { reason: format!("{} (attempt {attempt}, the last one)", failure.reason), ..failure }
+fn exhausted(failure: &Failure, attempt: u32) -> Failure {
+    Failure::new(failure.class, format!("{} (attempt {attempt}, the last one)", failure.reason))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! Knows nothing of messages, the ledger or the broker: it could serve any other program.
 
 pub mod admin;
+pub mod chance;
 pub mod config;
 pub mod http;
 pub mod lifecycle;

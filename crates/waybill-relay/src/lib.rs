@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use waybill_broker::publisher::Publisher;
 use waybill_broker::{Broker, BrokerError, Link};
-use waybill_process::Readiness;
+use waybill_process::{Readiness, chance};
 use waybill_store::{Store, StoreError};
 
 pub use window::Report;
@@ -174,6 +174,5 @@ pub(crate) struct Session {
 
 /// Spreads waits over 0.5 to 1.5 times their length, so that processes do not come back together.
 fn jittered(wait: Duration) -> Duration {
-    let unit = f64::from(uuid::Uuid::now_v7().as_u128() as u32) / f64::from(u32::MAX);
-    wait.mul_f64(0.5 + unit)
+    wait.mul_f64(0.5 + chance::unit())
 }

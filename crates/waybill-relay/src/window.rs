@@ -6,7 +6,7 @@ use uuid::Uuid;
 use waybill_broker::publisher::{Outgoing, Settled};
 use waybill_core::envelope::Envelope;
 use waybill_store::StoreError;
-use waybill_store::relay::{Room, Window};
+use waybill_store::relay::{Leased, Room, Window};
 
 use crate::room::Rooms;
 use crate::{Relay, RelayError, Session};
@@ -94,15 +94,12 @@ impl Relay {
 
 /// The window's envelopes. A message whose sender gave no trace context gets one made of its id.
 fn envelopes(window: &Window) -> Vec<Outgoing> {
-    let outgoing = |message: &waybill_store::relay::Leased| {
-        let id = message.id;
-        let span = (id.as_u128() as u64) | 1;
+    let outgoing = |message: &Leased| {
+        let id = message.id.simple().to_string();
+        let own = || format!("00-{id}-{}-00", &id[16..]);
         Outgoing {
-            envelope: Envelope::new(id, message.attempts),
-            traceparent: message
-                .traceparent
-                .clone()
-                .unwrap_or_else(|| format!("00-{}-{span:016x}-00", id.simple())),
+            envelope: Envelope::new(message.id, message.attempts),
+            traceparent: message.traceparent.clone().unwrap_or_else(own),
         }
     };
     window.messages.iter().map(outgoing).collect()

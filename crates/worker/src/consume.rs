@@ -100,9 +100,10 @@ impl Consume {
         let mut look = tokio::time::interval(LANES_EVERY);
         loop {
             let Ok(permit) = Arc::clone(&free).acquire_owned().await else { return Ok(()) };
-            let batch = match suspects.pop_front() {
-                Some(suspect) => vec![suspect],
-                None => tokio::select! {
+            let batch = if let Some(suspect) = suspects.pop_front() {
+                vec![suspect]
+            } else {
+                tokio::select! {
                     biased;
                     () = stop.cancelled() => return Ok(()),
                     _ = look.tick() => {
@@ -115,7 +116,7 @@ impl Consume {
                         Some(first) => self.gather(first?, consumer, &mut suspects)?,
                         None => return Ok(()),
                     },
-                },
+                }
             };
             if batch.is_empty() {
                 continue;

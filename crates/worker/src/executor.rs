@@ -13,8 +13,9 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use waybill_broker::consumer::Delivery;
 use waybill_core::outcome::{ErrorClass, Outcome};
-use waybill_core::recovery::decide;
+use waybill_core::recovery::{Disposition, Policy, decide};
 use waybill_core::source::{OnDead, Source};
+use waybill_process::chance;
 use waybill_store::claim::{Claim, Claimed};
 use waybill_store::directory::Directory;
 use waybill_store::record::{Recorded, Settled};
@@ -127,11 +128,6 @@ impl Executor {
 
     /// Decides by the source's policy; a message without a source is retried a few times.
     fn settle(&self, claimed: &Claimed, source: Option<&Source>, outcome: Outcome) -> Settled {
-        let policy = source.map_or_else(
-            || waybill_core::recovery::Policy { attempts_max: 8, backoff_s: vec![5] },
-            Source::policy,
-        );
-        let jitter = f64::from(Uuid::now_v7().as_u128() as u32) / f64::from(u32::MAX);
         Settled {
             id: claimed.id,
             source: claimed.source.clone(),
@@ -140,7 +136,7 @@ impl Executor {
             worker: self.worker.clone(),
             abandoned: false,
             skip_dead: source.is_some_and(|s| s.on_dead == OnDead::Skip),
-            disposition: decide(outcome, claimed.attempt.unsigned_abs(), &policy, jitter),
+            disposition: decided(outcome, claimed.attempt, source),
         }
     }
 
@@ -179,15 +175,9 @@ impl Executor {
     /// The attempt of a message whose effects the ledger refuses.
     async fn refused(&self, settled: &Settled, error: &StoreError) -> Settled {
         let source = self.source(&settled.source).await;
-        let outcome = Outcome::failed(ErrorClass::Internal, format!("its effects were not written: {error}"));
-        let policy = source.map_or_else(
-            || waybill_core::recovery::Policy { attempts_max: 8, backoff_s: vec![5] },
-            |source| source.policy(),
-        );
-        Settled {
-            disposition: decide(outcome, settled.attempt.unsigned_abs(), &policy, 0.5),
-            ..settled.clone()
-        }
+        let reason = format!("its effects were not written: {error}");
+        let outcome = Outcome::failed(ErrorClass::Internal, reason);
+        Settled { disposition: decided(outcome, settled.attempt, source.as_deref()), ..settled.clone() }
     }
 
     /// Tries again while the ledger is away; any other answer is the answer.
@@ -215,4 +205,10 @@ impl Executor {
             wait = (wait * 2).min(Duration::from_secs(2));
         }
     }
+}
+
+fn decided(outcome: Outcome, attempt: i32, source: Option<&Source>) -> Disposition {
+    let few = || Policy { attempts_max: 8, backoff_s: vec![5] };
+    let policy = source.map_or_else(few, Source::policy);
+    decide(outcome, attempt.unsigned_abs(), &policy, chance::unit())
 }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 /// Asks until the answer is yes; says what was waited for when it stays no.
 pub async fn until<F: Future<Output = bool>>(what: &str, mut ask: impl FnMut() -> F) {
-    let limit = Duration::from_secs(60);
+    let limit = Duration::from_mins(1);
     let began = Instant::now();
     while !ask().await {
         assert!(began.elapsed() < limit, "waited {limit:?} for: {what}");

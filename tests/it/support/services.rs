@@ -47,6 +47,5 @@ impl Services {
 
 /// A variable that `./dev test` sets.
 pub fn variable(name: &str) -> String {
-    #[expect(clippy::disallowed_methods, reason = "the harness is configured by the environment")]
     std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run the tests with ./dev test"))
 }

@@ -65,11 +65,9 @@ pub fn run(arguments: Arguments) -> ExitCode {
 
 const fn needs(command: &Command) -> &'static [Need] {
     match command {
-        Command::Migrate | Command::Message(_) | Command::Dead(_) | Command::Report { .. } => &[Need::Ledger],
-        Command::Source(Source::List { .. }) => &[Need::Ledger],
-        Command::Source(Source::RotateKey { .. }) => &[Need::Ledger, Need::Pepper],
-        Command::Apply { .. } => &[Need::Ledger, Need::Pepper],
+        Command::Source(Source::RotateKey { .. }) | Command::Apply { .. } => &[Need::Ledger, Need::Pepper],
         Command::Topology(_) | Command::Serve => &[Need::Ledger, Need::Broker],
+        _ => &[Need::Ledger],
     }
 }
 

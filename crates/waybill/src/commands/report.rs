@@ -20,9 +20,9 @@ pub(super) async fn run(store: &Store, output: Output) -> anyhow::Result<Ended> 
             ["source", "accepted", "duplicate", "processed", "dead", "held", "in flight", "unaccounted"];
         println!("{}", table::table(&header, rows));
     }
-    let balanced = balances.iter().all(|balance| balance.unaccounted == 0);
-    if !balanced && !output.json {
+    let is_balanced = balances.iter().all(|balance| balance.unaccounted == 0);
+    if !is_balanced && !output.json {
         println!("Unaccounted messages are not where their rows say they are: see docs/RUNBOOK.md.");
     }
-    Ok(if balanced { Ended::Done } else { Ended::Wrong })
+    Ok(if is_balanced { Ended::Done } else { Ended::Wrong })
 }

@@ -19,7 +19,7 @@ use super::sweep::Sweep;
 const ALARMS: [&str; 2] = ["memory", "disk"];
 
 /// A queue whose messages nobody acknowledges for this long is idle.
-const STUCK_AFTER: Duration = Duration::from_secs(60);
+const STUCK_AFTER: Duration = Duration::from_mins(1);
 
 /// The pass that looks at the broker.
 #[derive(Debug)]
