@@ -7,6 +7,13 @@ use waybill_broker::topology::{self, EXCHANGE, work_queue};
 use crate::support::partner::signature;
 use crate::support::{World, until};
 
+/// How many publishes have ended in `result`, by the metrics.
+pub async fn publishes(http: &reqwest::Client, admin: &str, result: &str) -> u64 {
+    let text = http.get(format!("{admin}/metrics")).send().await.unwrap().text().await.unwrap();
+    let series = format!("waybill_publishes_total{{result=\"{result}\"}} ");
+    text.lines().find_map(|line| line.strip_prefix(&series)?.parse().ok()).unwrap_or_default()
+}
+
 /// A channel of our own, for what no part of Waybill does.
 async fn channel(world: &World) -> (lapin::Connection, lapin::Channel) {
     let url = format!("{}/{}", world.services.amqp_url.trim_end_matches('/'), world.name);
@@ -31,13 +38,8 @@ async fn an_unroutable_message_stays_due_until_it_can_be_routed() {
         unbound.await.unwrap();
         let id = tis.sign("k", "m", "2026-01-31T12:00:00Z").await;
         let admin = world.serve(&[]).await;
-        until("publishes to be returned", || async {
-            let text = world.http.get(format!("{admin}/metrics")).send().await.unwrap().text().await.unwrap();
-            text.lines().any(|line| {
-                line.strip_prefix("waybill_publishes_total{result=\"returned\"} ").is_some_and(|n| n != "0")
-            })
-        })
-        .await;
+        until("publishes to be returned", || async { publishes(&world.http, &admin, "returned").await > 0 })
+            .await;
         assert_eq!(tis.state(&id).await, "accepted", "it is still due");
         assert_eq!(world.count("select count(*) from progress where due_at is not null").await, 1);
         let bound = channel.queue_bind(
@@ -49,6 +51,40 @@ async fn an_unroutable_message_stays_due_until_it_can_be_routed() {
         );
         bound.await.unwrap();
         tis.until(&id, "processed").await;
+        world
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_is_refused_stays_due_until_there_is_room() {
+    World::run(async |mut world| {
+        // a full queue refuses: an operator's policy makes it full at once
+        let policy = serde_json::json!({"pattern": "^waybill[.]work[.]", "definition": {"max-length": 1}, "apply-to": "queues"});
+        let path = format!("policies/{}/tiny", world.name);
+        world.put(&path, &policy).await;
+        let url = world.ingest(&[]).await;
+        let tis = world.partner("tis", &url);
+        let admin = world.serve(&[]).await;
+        let mut posted = 0;
+        until("publishes to be refused", || {
+            posted += 1;
+            let key = format!("k{posted}");
+            let (tis, http, admin) = (tis.clone(), world.http.clone(), admin.clone());
+            async move {
+                tis.sign(&key, &key, "2026-01-31T12:00:00Z").await;
+                publishes(&http, &admin, "nacked").await > 0
+            }
+        })
+        .await;
+        assert!(world.count("select count(*) from progress where due_at is not null").await > 0, "they are due");
+        let check = crate::support::programs::run("waybill", &["topology", "check"], &world.settings());
+        let said = String::from_utf8_lossy(&check.stdout).into_owned();
+        assert!(said.contains("a policy sets max-length"), "the cause is named: {said}");
+        world.api(reqwest::Method::DELETE, &path).await;
+        world.worker(&[]).await;
+        world.until_settled().await;
+        assert_eq!(world.count("select count(*) from progress where state = 'processed'").await, posted);
         world
     })
     .await;

@@ -82,7 +82,7 @@ async fn try_verb(world: &World, verb: Verb, id: Uuid) {
             sqlx::query("delete from receipt where id = $1").bind(before).execute(&world.db).await.unwrap();
         }
         Verb::Release => {
-            store.release_forgotten(10).await.unwrap();
+            store.release_forgotten(Uuid::nil(), 10).await.unwrap();
         }
         Verb::Confirm => {
             store.confirm(1, &[id]).await.unwrap();

@@ -54,81 +54,75 @@ pub const ALL: [Kind; 12] = [
 ];
 
 impl Kind {
-    /// Slug, status, title, and what the sender should do.
-    const fn describe(self) -> (&'static str, StatusCode, &'static str, &'static str) {
+    /// Slug, status and title.
+    const fn describe(self) -> (&'static str, StatusCode, &'static str) {
         match self {
-            Self::MalformedBody => (
-                "malformed-body",
-                StatusCode::BAD_REQUEST,
-                "The body is not well-formed",
-                "Nothing was stored. Mend the message; sending the same bytes again will fail again.",
-            ),
-            Self::InvalidKey => (
-                "idempotency-key-invalid",
-                StatusCode::BAD_REQUEST,
-                "The idempotency key cannot be used",
-                "Nothing was stored. Send a key of 1 to 255 visible ASCII characters.",
-            ),
-            Self::Unauthorized => (
-                "unauthorized",
-                StatusCode::UNAUTHORIZED,
-                "The credential is missing or wrong",
-                "Nothing was stored. Send Authorization: Bearer wb_…, or Basic with the source's name and key, whichever the source allows.",
-            ),
-            Self::NotFound => (
-                "not-found",
-                StatusCode::NOT_FOUND,
-                "There is nothing here",
-                "Check the path and the id; messages of other sources are not shown.",
-            ),
-            Self::MethodNotAllowed => (
-                "method-not-allowed",
-                StatusCode::METHOD_NOT_ALLOWED,
-                "This path takes other methods",
-                "Messages are sent with POST /v1/messages and read with GET.",
-            ),
-            Self::RequestTimeout => (
-                "request-timeout",
-                StatusCode::REQUEST_TIMEOUT,
-                "The body did not arrive in time",
-                "Nothing was stored. Send it again.",
-            ),
-            Self::BodyTooLarge => (
-                "body-too-large",
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "The body is too large",
-                "Nothing was stored. The limit counts before and after decompression; ask the operator to raise body_bytes_max if the message is right.",
-            ),
+            Self::MalformedBody => ("malformed-body", StatusCode::BAD_REQUEST, "The body is not well-formed"),
+            Self::InvalidKey => {
+                ("idempotency-key-invalid", StatusCode::BAD_REQUEST, "The idempotency key cannot be used")
+            }
+            Self::Unauthorized => {
+                ("unauthorized", StatusCode::UNAUTHORIZED, "The credential is missing or wrong")
+            }
+            Self::NotFound => ("not-found", StatusCode::NOT_FOUND, "There is nothing here"),
+            Self::MethodNotAllowed => {
+                ("method-not-allowed", StatusCode::METHOD_NOT_ALLOWED, "This path takes other methods")
+            }
+            Self::RequestTimeout => {
+                ("request-timeout", StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time")
+            }
+            Self::BodyTooLarge => ("body-too-large", StatusCode::PAYLOAD_TOO_LARGE, "The body is too large"),
             Self::UnsupportedMediaType => (
                 "unsupported-media-type",
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "The media type or content encoding is not taken",
-                "Nothing was stored. Set Content-Type to what the source takes, and Content-Encoding to gzip or nothing.",
             ),
             Self::KeyReused => (
                 "idempotency-key-reused",
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "The idempotency key was used for another message",
-                "Nothing was stored. Use a new key for a new message, and the same bytes for a retry.",
             ),
-            Self::RateLimited => (
-                "rate-limited",
-                StatusCode::TOO_MANY_REQUESTS,
-                "The source sends faster than it may",
-                "Nothing was stored. Keep the message and send it again after the time in Retry-After.",
-            ),
-            Self::StoreUnavailable => (
-                "store-unavailable",
-                StatusCode::SERVICE_UNAVAILABLE,
-                "The message could not be stored now",
-                "Keep the message and send it again with the same key: if it was stored after all, the answer will say so.",
-            ),
-            Self::Overloaded => (
-                "overloaded",
-                StatusCode::SERVICE_UNAVAILABLE,
-                "Too many messages wait to be stored",
-                "Nothing was stored. Keep the message and send it again after a while.",
-            ),
+            Self::RateLimited => {
+                ("rate-limited", StatusCode::TOO_MANY_REQUESTS, "The source sends faster than it may")
+            }
+            Self::StoreUnavailable => {
+                ("store-unavailable", StatusCode::SERVICE_UNAVAILABLE, "The message could not be stored now")
+            }
+            Self::Overloaded => {
+                ("overloaded", StatusCode::SERVICE_UNAVAILABLE, "Too many messages wait to be stored")
+            }
+        }
+    }
+
+    /// What the sender should do.
+    const fn advice(self) -> &'static str {
+        match self {
+            Self::MalformedBody => {
+                "Nothing was stored. Mend the message; sending the same bytes again will fail again."
+            }
+            Self::InvalidKey => "Nothing was stored. Send a key of 1 to 255 visible ASCII characters.",
+            Self::Unauthorized => {
+                "Nothing was stored. Send Authorization: Bearer wb_…, or Basic with the source's name and key, whichever the source allows."
+            }
+            Self::NotFound => "Check the path and the id; messages of other sources are not shown.",
+            Self::MethodNotAllowed => "Messages are sent with POST /v1/messages and read with GET.",
+            Self::RequestTimeout => "Nothing was stored. Send it again.",
+            Self::BodyTooLarge => {
+                "Nothing was stored. The limit counts before and after decompression; ask the operator to raise body_bytes_max if the message is right."
+            }
+            Self::UnsupportedMediaType => {
+                "Nothing was stored. Set Content-Type to what the source takes, and Content-Encoding to gzip or nothing."
+            }
+            Self::KeyReused => {
+                "Nothing was stored. Use a new key for a new message, and the same bytes for a retry."
+            }
+            Self::RateLimited => {
+                "Nothing was stored. Keep the message and send it again after the time in Retry-After."
+            }
+            Self::StoreUnavailable => {
+                "Keep the message and send it again with the same key: if it was stored after all, the answer will say so."
+            }
+            Self::Overloaded => "Nothing was stored. Keep the message and send it again after a while.",
         }
     }
 
@@ -144,7 +138,7 @@ impl Kind {
 
     /// A page that explains the problem to a developer.
     pub fn page(self) -> String {
-        let (slug, status, title, advice) = self.describe();
+        let ((slug, status, title), advice) = (self.describe(), self.advice());
         format!(
             "<!doctype html><meta charset=\"utf-8\"><title>{slug}</title>\
              <h1>{title}</h1><p>Status {status}, type <code>/problems/{slug}</code>.</p><p>{advice}</p>"
@@ -179,7 +173,7 @@ impl Problem {
 /// RFC 9457, section 3.
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let (slug, status, title, advice) = self.kind.describe();
+        let ((slug, status, title), advice) = (self.kind.describe(), self.kind.advice());
         let detail = self.detail.map_or_else(|| advice.to_owned(), |what| format!("{what}. {advice}"));
         let body = serde_json::json!({
             "type": format!("/problems/{slug}"),

@@ -40,6 +40,9 @@ create table receipt (
 -- Exactly one message per key: this index is the arbiter, not a check before the insert.
 create unique index receipt_dedupe on receipt (source, dedupe_key) where dedupe_key is not null;
 
+-- A source's messages by age: ids are version 7, so they sort by time.
+create index receipt_source on receipt (source, id);
+
 create table body (
     id   uuid primary key,
     body bytea not null

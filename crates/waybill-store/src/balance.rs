@@ -4,8 +4,10 @@
 //! state's name. A message is accounted for when its row has what that state promises: a due row a
 //! due time, a held one an unfinished predecessor, one in hand a lease, a processed one an attempt.
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::Row as _;
+use uuid::Uuid;
 
 use crate::{Store, StoreError};
 
@@ -35,7 +37,14 @@ pub struct Balance {
 }
 
 const BALANCE: &str = "
-with looked_at as (
+with ids as (
+    select id from receipt where id >= $1
+    -- the unfinished, however old: each part has its own small index
+    union select id from progress where due_at is not null
+    union select id from progress where state = 'published'
+    union select id from progress where state = 'processing'
+    union select id from progress where state = 'held'
+), looked_at as (
     select r.source, r.id as receipt, p.ignored,
            case when p.id is null or b.id is null then 'unaccounted'
                 when p.state in ('accepted', 'retrying') and p.due_at is not null then 'in_flight'
@@ -54,11 +63,10 @@ with looked_at as (
                 when p.state = 'dead' and p.error_class is not null then 'dead'
                 when p.state = 'discarded' then 'discarded'
                 else 'unaccounted' end as place
-    from receipt r
+    from ids
+    join receipt r on r.id = ids.id
     left join progress p on p.id = r.id
     left join body b on b.id = r.id
-    where $1::interval is null
-       or p.id is null or p.finished_at is null or p.finished_at > now() - $1::interval
 )
 select s.name as source,
        count(l.receipt) as accepted,
@@ -76,11 +84,12 @@ left join duplicate d on d.source = s.name
 group by s.name order by s.name";
 
 impl Store {
-    /// The balance of every source: of all messages, or of the unfinished ones and those finished
-    /// within `recent`.
-    pub async fn balance(&self, recent: Option<std::time::Duration>) -> Result<Vec<Balance>, StoreError> {
-        let rows =
-            sqlx::query(BALANCE).bind(recent.map(crate::claim::interval)).fetch_all(self.pool()).await?;
+    /// The balance of every source: of all messages, or of the unfinished ones and those accepted
+    /// since `since`.
+    pub async fn balance(&self, since: Option<DateTime<Utc>>) -> Result<Vec<Balance>, StoreError> {
+        // ids are version 7: the first one that this moment could have given
+        let first = since.map_or(0, |at| u128::try_from(at.timestamp_millis()).unwrap_or_default() << 80);
+        let rows = sqlx::query(BALANCE).bind(Uuid::from_u128(first)).fetch_all(self.pool()).await?;
         rows.iter()
             .map(|row| {
                 Ok(Balance {

@@ -21,7 +21,7 @@ pub struct SourceFigures {
     pub source: String,
     /// Unfinished longer than the source's deadline.
     pub overdue: i64,
-    /// Seconds since its last message, or since it was applied.
+    /// Seconds since its last message, or since it was applied or changed.
     pub silent_s: f64,
     /// Its `silence_s`; 0: it may be silent.
     pub silence_s_max: f64,
@@ -60,15 +60,21 @@ impl Store {
     /// Overdue messages and silence, by enabled source.
     pub async fn source_figures(&self) -> Result<Vec<SourceFigures>, StoreError> {
         let rows = sqlx::query(
-            "select s.name as source,
-                    (select count(*) from progress p join receipt r on r.id = p.id
-                     where p.source = s.name and p.finished_at is null
-                       and p.state in ('accepted', 'published', 'held', 'processing', 'retrying')
+            "with unfinished as (
+                 -- each part has its own small index
+                 select id, source from progress where due_at is not null
+                 union all select id, source from progress where state = 'published'
+                 union all select id, source from progress where state = 'processing'
+                 union all select id, source from progress where state = 'held'
+             )
+             select s.name as source,
+                    (select count(*) from unfinished u join receipt r on r.id = u.id
+                     where u.source = s.name
                        and r.received_at < now() - make_interval(secs => (s.spec->>'deadline_s')::float8)
                     ) as overdue,
-                    extract(epoch from now() - coalesce(
-                        (select max(received_at) from receipt r where r.source = s.name),
-                        s.changed_at))::float8 as silent_s,
+                    extract(epoch from now() - greatest(s.changed_at,
+                        (select received_at from receipt r where r.source = s.name
+                         order by id desc limit 1)))::float8 as silent_s,
                     (s.spec->>'silence_s')::float8 as silence_s_max
              from source s where s.enabled order by s.name",
         )

@@ -48,36 +48,40 @@ impl Store {
     }
 
     /// Verb `release` for held messages that stand first in every one of their keys: the net under
-    /// the release that a predecessor's own final transaction makes. Returns how many it caught.
-    pub async fn release_forgotten(&self, limit: u32) -> Result<u64, StoreError> {
-        let ids: Vec<Uuid> = sqlx::query_scalar(
-            "select p.id from progress p
-             where p.state = 'held' and not exists (
-                 select from ordering o join ordering e on e.key = o.key
-                 where o.id = p.id and e.seq < o.seq)
-               and not exists (
-                 select from ordering o join in_hand h on h.key = o.key where o.id = p.id)
-             order by p.id limit $1",
+    /// the release that a predecessor's own final transaction makes. Looks at the next `limit` held
+    /// messages after `after`; how many it released, and where to look next (from the start again
+    /// when there are no more).
+    pub async fn release_forgotten(&self, after: Uuid, limit: u32) -> Result<(u64, Uuid), StoreError> {
+        let page: Vec<(Uuid, bool)> = sqlx::query_as(
+            "select p.id, not exists (
+                        select from ordering o join ordering e on e.key = o.key and e.seq < o.seq
+                        where o.id = p.id)
+                    and not exists (
+                        select from ordering o join in_hand h on h.key = o.key where o.id = p.id) as is_free
+             from progress p where p.state = 'held' and p.id > $1 order by p.id limit $2",
         )
+        .bind(after)
         .bind(i64::from(limit))
         .fetch_all(self.pool())
         .await?;
-        if ids.is_empty() {
-            return Ok(0);
+        let next = if page.len() < limit as usize { Uuid::nil() } else { page[page.len() - 1].0 };
+        let free: Vec<Uuid> = page.into_iter().filter(|(_, is_free)| *is_free).map(|(id, _)| id).collect();
+        if free.is_empty() {
+            return Ok((0, next));
         }
         let mut transaction = self.begin().await?;
-        ordering::lock(&mut transaction, &ids).await?;
+        ordering::lock(&mut transaction, &free).await?;
         let released = sqlx::query(
             "update progress p
              set state = 'accepted', due_at = now()
              where p.id = any($1) and p.state = 'held' and not exists (
-                 select from ordering o join ordering e on e.key = o.key
-                 where o.id = p.id and e.seq < o.seq)",
+                 select from ordering o join ordering e on e.key = o.key and e.seq < o.seq
+                 where o.id = p.id)",
         )
-        .bind(&ids)
+        .bind(&free)
         .execute(&mut *transaction)
         .await?;
         transaction.commit().await?;
-        Ok(released.rows_affected())
+        Ok((released.rows_affected(), next))
     }
 }

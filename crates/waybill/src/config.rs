@@ -16,7 +16,7 @@ pub struct Serve {
     pub sweep_ms: u64,
     /// Rows one pass may change.
     pub sweep_rows_max: u32,
-    /// Finished messages this recent are balanced on each pass, in seconds.
+    /// Messages accepted this recently are balanced on each pass, in seconds.
     pub balance_window_s: u64,
 }
 

@@ -218,6 +218,13 @@ impl World {
         api(&self.http, &self.services, method, path).await
     }
 
+    /// Puts something into RabbitMQ by its management API.
+    pub async fn put(&self, path: &str, body: &serde_json::Value) {
+        let url = format!("{}/api/{path}", self.services.api_url.trim_end_matches('/'));
+        let response = self.http.put(url).json(body).send().await.expect("RabbitMQ's API answers");
+        assert!(response.status().is_success(), "{path}: {}", response.status());
+    }
+
     /// Takes the world back; the ledger must balance.
     async fn close(self) {
         for lifecycle in self.running.iter().rev() {

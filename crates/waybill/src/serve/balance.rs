@@ -10,7 +10,7 @@ use super::sweep::Sweep;
 #[derive(Debug)]
 pub(super) struct Balance {
     pub(super) store: Store,
-    /// Finished messages this recent are looked at on each pass; unfinished ones always.
+    /// Messages accepted this recently are looked at on each pass; unfinished ones always.
     pub(super) window: Duration,
 }
 
@@ -18,7 +18,9 @@ impl Sweep for Balance {
     const NAME: &'static str = "balance";
 
     async fn run_once(&mut self) -> anyhow::Result<u64> {
-        for balance in self.store.balance(Some(self.window)).await? {
+        #[expect(clippy::disallowed_methods, reason = "how far back to look, not what to believe")]
+        let since = chrono::Utc::now() - self.window;
+        for balance in self.store.balance(Some(since)).await? {
             let gauge = metrics::gauge!("waybill_unaccounted_messages", "source" => balance.source.clone());
             gauge.set(number(balance.unaccounted));
             if balance.unaccounted > 0 {

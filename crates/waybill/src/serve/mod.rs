@@ -53,7 +53,7 @@ pub async fn start(config: Config, lifecycle: &Lifecycle) -> anyhow::Result<Sock
     let stop = || lifecycle.stop();
     let abandoned = abandoned::Abandoned { store: store.clone(), directory: directory.clone(), rows_max };
     lifecycle.component("abandoned", run(abandoned, every, stop()));
-    let forgotten = forgotten::Forgotten { store: store.clone(), rows_max };
+    let forgotten = forgotten::Forgotten { store: store.clone(), rows_max, after: uuid::Uuid::nil() };
     lifecycle.component("forgotten", run(forgotten, every, stop()));
     let buried = buried::Buried::new(store.clone(), directory.clone(), broker.clone(), rows_max);
     lifecycle.component("buried", run(buried, every, stop()));
