@@ -237,6 +237,10 @@ async fn the_series_of_the_contract_exist_from_the_start() {
             "waybill_broker_up 1",
             "waybill_broker_alarm{kind=\"memory\"} 0",
             "waybill_broker_blocked 0",
+            "waybill_accept_seconds_count 0",
+            "waybill_confirm_seconds_count 0",
+            "waybill_process_seconds_count 0",
+            "waybill_end_to_end_seconds_count 0",
         ];
         crate::support::until("every series to exist", || async {
             let text = world.http.get(format!("{admin}/metrics")).send().await.unwrap().text().await.unwrap();

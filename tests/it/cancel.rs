@@ -5,6 +5,9 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
+use uuid::Uuid;
+use waybill_store::Store;
+use waybill_store::accept::NewMessage;
 
 use crate::support::partner::signature;
 use crate::support::{Partner, World, until};
@@ -76,4 +79,60 @@ async fn a_storm_of_clients_that_leave_harms_nobody() {
         world
     })
     .await;
+}
+
+/// The trap itself: a read that begins a transaction is dropped at every possible point, on a pool
+/// of one connection, and then a message is stored over that same connection.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_that_is_dropped_never_swallows_a_later_write() {
+    World::run(async |mut world| {
+        let mut config = crate::support::world::database(&world.services, &world.name);
+        config.connections_max = 1;
+        let store = Store::new(&config, "one connection").unwrap();
+        for round in 0..150 {
+            let reading = store.message(Uuid::now_v7(), None);
+            let polls = async {
+                for _ in 0..round % 15 {
+                    tokio::task::yield_now().await;
+                }
+                tokio::time::sleep(Duration::from_micros(round * 20)).await;
+            };
+            tokio::select! {
+                biased;
+                _ = reading => {}
+                () = polls => {}
+            }
+            let id = Uuid::now_v7();
+            store.accept(&[keyless(id)]).await.unwrap();
+            let seen: bool = sqlx::query_scalar("select exists (select from receipt where id = $1)")
+                .bind(id)
+                .fetch_one(&world.db)
+                .await
+                .unwrap();
+            assert!(seen, "round {round}: stored, said the ledger, and nobody else can see it");
+        }
+        store.close().await;
+        world.everything().await;
+        world.until_settled().await;
+        world
+    })
+    .await;
+}
+
+/// A message of the source without a kind.
+fn keyless(id: Uuid) -> NewMessage {
+    NewMessage {
+        id,
+        source: "archive".into(),
+        kind: "-".into(),
+        lane: "default".into(),
+        received_at: chrono::DateTime::UNIX_EPOCH,
+        sha256: [0; 32],
+        content_type: "text/plain".into(),
+        idempotency_key: None,
+        dedupe_key: None,
+        traceparent: None,
+        ordering: vec![],
+        body: bytes::Bytes::new(),
+    }
 }

@@ -49,29 +49,26 @@ struct Batch {
 pub fn start(config: &Config, hint: &Arc<Notify>, lifecycle: &Lifecycle) -> anyhow::Result<Writer> {
     let ingest = &config.ingest;
     let connections = waybill_store::Config {
-        connections_max: ingest.writers,
+        connections_max: 1,
         statement_timeout_ms: ingest.commit_timeout_ms,
         ..config.database.clone()
     };
-    let store = Store::new(&connections, "ingest-api writer")?;
+    let limit = Duration::from_millis(ingest.commit_timeout_ms);
     let (queue, waiting) = mpsc::channel(ingest.queue_max);
     let waiting = Arc::new(Mutex::new(waiting));
     let batch = Batch { count_max: ingest.batch_max, bytes_max: ingest.batch_bytes_max };
     for _ in 0..ingest.writers {
-        let (store, waiting, hint) = (store.clone(), Arc::clone(&waiting), Arc::clone(hint));
+        let pen = Pen::new(connections.clone(), limit)?;
+        let (waiting, hint) = (Arc::clone(&waiting), Arc::clone(hint));
         let stop = lifecycle.stop();
         lifecycle.component("writer", async move {
-            write_until_closed(&store, &waiting, batch, &hint).await;
+            write_until_closed(pen, &waiting, batch, &hint).await?;
             // the queue closes when the server has drained, which is part of stopping
             stop.cancelled().await;
             Ok(())
         });
     }
-    Ok(Writer {
-        queue,
-        bytes: Arc::new(Semaphore::new(ingest.queue_bytes_max)),
-        limit: Duration::from_millis(ingest.commit_timeout_ms),
-    })
+    Ok(Writer { queue, bytes: Arc::new(Semaphore::new(ingest.queue_bytes_max)), limit })
 }
 
 impl Writer {
@@ -96,15 +93,15 @@ impl Writer {
 }
 
 async fn write_until_closed(
-    store: &Store,
+    mut pen: Pen,
     waiting: &Mutex<mpsc::Receiver<Waiting>>,
     batch: Batch,
     hint: &Notify,
-) {
+) -> anyhow::Result<()> {
     while let Some(taken) = take(waiting, batch).await {
         let (messages, answers): (Vec<_>, Vec<_>) =
             taken.into_iter().map(|w| (w.message, (w.answer, w.bytes))).unzip();
-        let results = write(store, &messages).await;
+        let results = pen.write(&messages).await?;
         hint.notify_one();
         for ((answer, bytes), result) in answers.into_iter().zip(results) {
             // the client may have gone: its message is stored all the same
@@ -112,6 +109,7 @@ async fn write_until_closed(
             drop(bytes);
         }
     }
+    Ok(())
 }
 
 /// What is waiting now, up to a batch, ordered by key; `None` when no more will come.
@@ -133,25 +131,54 @@ async fn take(waiting: &Mutex<mpsc::Receiver<Waiting>>, batch: Batch) -> Option<
     Some(taken)
 }
 
-/// Stores the batch; one by one when the ledger refuses something in it.
-async fn write(store: &Store, messages: &[NewMessage]) -> Vec<Result<Accepted, Kind>> {
-    match store.accept(messages).await {
-        Ok(accepted) => accepted.into_iter().map(Ok).collect(),
-        Err(StoreError::Refused(_)) if messages.len() > 1 => {
-            let mut results = Vec::with_capacity(messages.len());
-            for message in messages {
-                let alone = store.accept(std::slice::from_ref(message)).await;
-                results.push(
-                    alone
-                        .map_err(|e| explain(&e))
-                        .and_then(|mut one| one.pop().ok_or(Kind::StoreUnavailable)),
-                );
-            }
-            results
+/// A writer's own connection. One that does not answer in time is left behind: in a network that
+/// has fallen silent it would hang for ever.
+struct Pen {
+    config: waybill_store::Config,
+    limit: Duration,
+    store: Store,
+}
+
+impl Pen {
+    fn new(config: waybill_store::Config, limit: Duration) -> Result<Self, StoreError> {
+        let store = Store::new(&config, "ingest-api writer")?;
+        Ok(Self { config, limit, store })
+    }
+
+    /// Stores the batch; one by one when the ledger refuses something in it.
+    async fn write(&mut self, messages: &[NewMessage]) -> Result<Vec<Result<Accepted, Kind>>, StoreError> {
+        let whole = self.accept(messages).await?;
+        if messages.len() == 1 || !matches!(whole, Err(StoreError::Refused(_) | StoreError::Contended(_))) {
+            return Ok(answers(whole, messages.len()));
         }
+        let mut results = Vec::with_capacity(messages.len());
+        for message in messages {
+            let alone = self.accept(std::slice::from_ref(message)).await?;
+            results.extend(answers(alone, 1));
+        }
+        Ok(results)
+    }
+
+    async fn accept(&mut self, messages: &[NewMessage]) -> Result<AcceptResult, StoreError> {
+        match tokio::time::timeout(self.limit, self.store.accept(messages)).await {
+            Ok(answer) => Ok(answer),
+            Err(_) => {
+                self.store = Store::new(&self.config, "ingest-api writer")?;
+                Ok(Err(StoreError::Unavailable("no answer in time; connecting anew".into())))
+            }
+        }
+    }
+}
+
+type AcceptResult = Result<Vec<Option<Accepted>>, StoreError>;
+
+/// An answer for each of `count` submissions.
+fn answers(accepted: AcceptResult, count: usize) -> Vec<Result<Accepted, Kind>> {
+    match accepted {
+        Ok(list) => list.into_iter().map(|one| one.ok_or(Kind::StoreUnavailable)).collect(),
         Err(error) => {
             let kind = explain(&error);
-            messages.iter().map(|_| Err(kind)).collect()
+            vec![Err(kind); count]
         }
     }
 }

@@ -12,11 +12,18 @@ use crate::error::BrokerError;
 use crate::topology::{self, Argument};
 
 /// The management API of one virtual host.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Api {
     client: reqwest::Client,
     base: String,
     vhost: String,
+}
+
+impl std::fmt::Debug for Api {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // the URL holds a password
+        write!(f, "Api({})", self.vhost)
+    }
 }
 
 /// A queue as the API shows it.

@@ -5,6 +5,7 @@ use lapin::Channel;
 use lapin::options::{BasicAckOptions, BasicGetOptions};
 use lapin::types::AMQPValue;
 use tokio::time::timeout;
+use uuid::Uuid;
 use waybill_core::envelope::Envelope;
 
 use crate::connection::Link;
@@ -21,8 +22,8 @@ pub struct DeadQueue {
 /// A delivery that RabbitMQ dead-lettered.
 #[derive(Debug)]
 pub struct Buried {
-    /// What it was, where that can be read.
-    pub envelope: Option<Envelope>,
+    /// Which message it named, where that can be read.
+    pub id: Option<Uuid>,
     /// RabbitMQ's reason: `delivery_limit`, `rejected`, `expired` or `maxlen`; empty when absent.
     pub reason: String,
     acker: Acker,
@@ -59,7 +60,7 @@ impl DeadQueue {
                 .and_then(AMQPValue::as_long_string)
                 .map(|text| String::from_utf8_lossy(text.as_bytes()).into_owned());
             Buried {
-                envelope: Envelope::decode(&delivery.data).ok(),
+                id: Envelope::id_of(&delivery.data),
                 reason: reason.unwrap_or_default(),
                 acker: delivery.acker,
                 limit: self.limit,

@@ -76,7 +76,11 @@ pub fn accept(source: &Source, submission: &Submission<'_>) -> Result<Acceptable
                 ));
             }
             hl7::judge(&header).map_err(Refusal::Hl7)?;
-            (Some(Own::Hl7(control_key(&header))), ordering::keys(source, Content::Hl7(&header)))
+            let keys = ordering::keys(source, Content::Hl7(&header));
+            if keys.len() > ordering::KEYS_MAX {
+                return Err(Refusal::Hl7(too_many_patients()));
+            }
+            (Some(Own::Hl7(control_key(&header))), keys)
         }
         Format::Json => {
             check_json(submission.body)?;
@@ -128,6 +132,15 @@ pub fn dedupe_prefix(key: &str) -> [u8; 16] {
 fn control_key(header: &Header<'_>) -> String {
     let parts = [header.sending_application(), header.sending_facility(), header.control_id()];
     parts.join("|").chars().filter(|c| !c.is_control()).collect()
+}
+
+/// Each key is a lock while the message is claimed: an unbounded list would exhaust them for all.
+fn too_many_patients() -> hl7::Refusal {
+    hl7::Refusal::Error(hl7::AckError {
+        code: hl7::ErrorCode::Cardinality,
+        location: Some(hl7::Location { segment: "MRG", field: 1 }),
+        text: format!("the message names more than {} patients", ordering::KEYS_MAX).into(),
+    })
 }
 
 fn check_media_type(format: Format, submission: &Submission<'_>) -> Result<(), Refusal> {
@@ -275,6 +288,31 @@ mod tests {
     fn an_acknowledgement_is_never_stored_or_acknowledged() {
         let ack = hl7("MSH|^~\\&|A|B|C|D|20260310||ACK^A04|77|P|2.5\rMSA|AA|1\r");
         assert!(matches!(ack, Err(Refusal::Malformed(_))));
+    }
+
+    #[test]
+    fn a_message_about_very_many_patients_is_refused() {
+        let merge = |count: usize| {
+            let prior: Vec<String> = (0..count).map(|n| format!("{n}^^^X")).collect();
+            let source = crate::source::read(
+                "[[source]]\nname = \"a\"\nformat = \"hl7v2\"\nkind = \"visit\"\norder_by = \"patient\"",
+            );
+            let body = format!(
+                "MSH|^~\\&|A|B|C|D|20260310||ADT^A40|1|P|2.5\rPID|||a^^^X\rMRG|{}\r",
+                prior.join("~")
+            );
+            accept(
+                &source.unwrap()[0],
+                &Submission {
+                    content_type: "application/hl7-v2",
+                    idempotency_key: None,
+                    cloud_event: None,
+                    body: body.as_bytes(),
+                },
+            )
+        };
+        assert_eq!(merge(10).unwrap().ordering.len(), 11);
+        assert!(matches!(merge(25_000), Err(Refusal::Hl7(hl7::Refusal::Error(_)))));
     }
 
     #[test]

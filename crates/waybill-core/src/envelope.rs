@@ -41,6 +41,15 @@ impl Envelope {
         format!(r#"{{"v":{},"id":"{}","attempts":{}}}"#, self.v, self.id, self.attempts).into_bytes()
     }
 
+    /// The id in what travelled, whatever the version of its form.
+    pub fn id_of(bytes: &[u8]) -> Option<Uuid> {
+        #[derive(Deserialize)]
+        struct AnyVersion {
+            id: Uuid,
+        }
+        serde_json::from_slice::<AnyVersion>(bytes).ok().map(|envelope| envelope.id)
+    }
+
     /// Reads what travelled.
     ///
     /// # Errors
@@ -69,5 +78,7 @@ mod tests {
         assert_eq!(Envelope::decode(b"hello"), Err(NotAnEnvelope::Unreadable));
         let newer = br#"{"v":2,"id":"00000000-0000-0000-0000-000000000007","attempts":0}"#;
         assert_eq!(Envelope::decode(newer), Err(NotAnEnvelope::TooNew(2)));
+        assert_eq!(Envelope::id_of(newer), Some(Uuid::from_u128(7)));
+        assert_eq!(Envelope::id_of(b"hello"), None);
     }
 }

@@ -10,6 +10,9 @@ use sha2::{Digest as _, Sha256};
 use crate::hl7::Header;
 use crate::source::{OrderBy, Source};
 
+/// Ordering keys of one message.
+pub const KEYS_MAX: usize = 64;
+
 /// A body, as far as ordering needs to know it.
 #[derive(Debug, Clone, Copy)]
 pub enum Content<'a> {

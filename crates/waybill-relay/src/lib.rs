@@ -85,6 +85,8 @@ impl Relay {
             metrics::counter!("waybill_publishes_total", "result" => result).increment(0);
         }
         metrics::gauge!("waybill_broker_blocked").set(0.0);
+        // asking for a histogram makes it exist
+        let _ = metrics::histogram!("waybill_confirm_seconds");
         Self { store, broker, config, hint }
     }
 
@@ -93,12 +95,15 @@ impl Relay {
         let condition = Readiness::default();
         let mut wait = Duration::from_millis(200);
         while !stop.is_cancelled() {
-            match self.session(&stop, &condition).await {
+            let ended = self.session(&stop, &condition).await;
+            if condition.missing().is_empty() {
+                // it got going: the waits start anew
+                wait = Duration::from_millis(200);
+            }
+            match ended {
                 Ok(()) => break,
                 Err(error) => condition.lacks("relay", error.to_string()),
             }
-            // a session that got going starts the waits anew
-            wait = if condition.missing().is_empty() { Duration::from_millis(200) } else { wait };
             tokio::select! {
                 () = stop.cancelled() => break,
                 () = tokio::time::sleep(jittered(wait)) => {}
@@ -123,6 +128,25 @@ impl Relay {
         ended
     }
 
+    /// One pass under a time limit: a network that falls silent answers nothing, ever.
+    async fn pass(&self, session: &mut Session) -> Result<Report, RelayError> {
+        tokio::time::timeout(Duration::from_secs(self.config.lease_s), self.run_once(session))
+            .await
+            .unwrap_or_else(|_| Err(StoreError::Unavailable("a pass took too long".into()).into()))
+    }
+
+    /// A connection that the broker blocks cannot even be closed: dropping it for a new one would
+    /// leak both. So it is kept until the alarm is over, or it is gone.
+    async fn wait_while_blocked(&self, stop: &CancellationToken, session: &Session) {
+        while session.link.is_blocked() && session.link.is_connected() && !stop.is_cancelled() {
+            metrics::gauge!("waybill_broker_blocked").set(1.0);
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = tokio::time::sleep(Duration::from_millis(self.config.scan_ms)) => {}
+            }
+        }
+    }
+
     async fn publish_until_stopped(
         &self,
         stop: &CancellationToken,
@@ -139,8 +163,9 @@ impl Relay {
             }
             let mut more = false;
             if !blocked {
-                match self.run_once(session).await {
+                match self.pass(session).await {
                     Ok(report) if report.broken => {
+                        self.wait_while_blocked(stop, session).await;
                         return Err(BrokerError::Unavailable("publishes were not confirmed".into()).into());
                     }
                     Ok(report) => {

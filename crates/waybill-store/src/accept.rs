@@ -118,15 +118,17 @@ select source, count(*) from unnest($1::text[]) as g (source) group by source or
 on conflict (source) do update set count = duplicate.count + excluded.count";
 
 impl Store {
-    /// Stores `messages` in one transaction, in the order given, and says what became of each.
+    /// Stores `messages` in one transaction, in the order given, and says what became of each;
+    /// `None`: unknown, for the first submission of its key is just under way or cannot be read.
     ///
     /// The caller sorts by (source, key), so that two batches with the same keys never wait for
     /// each other in a circle.
     ///
     /// # Errors
-    /// [`StoreError::Refused`] when one of them cannot be stored: none is then, and the caller may
-    /// try them one by one. [`StoreError::Unavailable`]: whether they were stored is unknown.
-    pub async fn accept(&self, messages: &[NewMessage]) -> Result<Vec<Accepted>, StoreError> {
+    /// [`StoreError::Refused`] and [`StoreError::Contended`] when one of them cannot be stored: none
+    /// is then, and the caller may try them one by one. [`StoreError::Unavailable`]: whether they
+    /// were stored is unknown.
+    pub async fn accept(&self, messages: &[NewMessage]) -> Result<Vec<Option<Accepted>>, StoreError> {
         let stored = self.insert(messages).await?;
         let mut answers: Vec<Option<Accepted>> = messages
             .iter()
@@ -139,14 +141,19 @@ impl Store {
             .collect();
         let missing: Vec<usize> = (0..messages.len()).filter(|&at| answers[at].is_none()).collect();
         if !missing.is_empty() {
-            for (at, first) in self.firsts(messages, &missing).await? {
-                answers[at] = Some(Accepted::Known(first));
+            // the others are stored, and are told so, whatever becomes of these
+            match self.firsts(messages, &missing).await {
+                Ok(firsts) => {
+                    for (at, first) in firsts {
+                        answers[at] = Some(Accepted::Known(first));
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(%error, "the first submissions of repeated keys could not be read")
+                }
             }
         }
-        answers.into_iter().collect::<Option<Vec<_>>>().ok_or_else(|| {
-            // the winner rolled back between the two statements: the next try will store it
-            StoreError::Unavailable("a submission with the same key was under way".into())
-        })
+        Ok(answers)
     }
 
     async fn insert(&self, messages: &[NewMessage]) -> Result<Vec<(Uuid, bool)>, StoreError> {
@@ -197,7 +204,10 @@ impl Store {
             .map(|(i, _)| messages[*i].source.as_str())
             .collect();
         if !repeated.is_empty() {
-            sqlx::query(DUPLICATES).bind(repeated).execute(self.pool()).await?;
+            // a count for people: failing to keep it is no reason to refuse anybody
+            if let Err(error) = sqlx::query(DUPLICATES).bind(repeated).execute(self.pool()).await {
+                tracing::warn!(error = %StoreError::from(error), "duplicates were not counted");
+            }
         }
         Ok(firsts)
     }

@@ -58,15 +58,20 @@ with candidate as materialized (
     select p.id from progress p
     where p.id = any($1)
       and p.state in ('accepted', 'published', 'retrying')
-      and (p.due_at is null or p.due_at <= now())
+      -- due, or on its way by the relay's lease
+      and (p.due_at is null or p.due_at <= now() or p.lease is not null)
     order by p.id for update
 ), blocked as materialized (
     -- an unfinished message of one of its keys stands before it, or another is in hand
-    select c.id from candidate c
-    where exists (select from ordering o join ordering e on e.key = o.key and e.seq < o.seq
-                  where o.id = c.id)
-       or exists (select from ordering o join in_hand h on h.key = o.key and h.id <> o.id
-                  where o.id = c.id)
+    -- (laterals with limits, so that the plan never depends on statistics)
+    select distinct o.id from candidate c
+    cross join lateral (select id, key, seq from ordering where id = c.id order by id) o
+    left join lateral (
+        select true as yes from ordering e
+        where e.key = o.key and e.seq < o.seq order by e.key, e.seq limit 1) before on true
+    left join lateral (
+        select true as yes from in_hand h where h.key = o.key and h.id <> o.id limit 1) hand on true
+    where before.yes or hand.yes
 ), held as (
     update progress p
     set state = 'held', due_at = null, lease = null, lease_until = null

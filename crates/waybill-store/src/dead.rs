@@ -8,17 +8,6 @@ use waybill_core::outcome::Failure;
 
 use crate::{Store, StoreError, ordering};
 
-/// What filing a delivery that the broker dead-lettered came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Filed {
-    /// The message is dead now.
-    Dead,
-    /// It had moved on already: nothing to do.
-    MovedOn,
-    /// It is not in the ledger.
-    Unknown,
-}
-
 /// A dead letter, as listed.
 #[derive(Debug, Clone, Serialize)]
 pub struct DeadLetter {
@@ -43,8 +32,8 @@ pub struct DeadLetter {
 }
 
 impl Store {
-    /// Verb `file`: the broker gave up on this message's deliveries.
-    pub async fn file(&self, id: Uuid, failure: &Failure, skip_dead: bool) -> Result<Filed, StoreError> {
+    /// Verb `file`: the broker gave up on this message's deliveries. False: it has moved on.
+    pub async fn file(&self, id: Uuid, failure: &Failure, skip_dead: bool) -> Result<bool, StoreError> {
         let mut transaction = self.begin().await?;
         ordering::lock(&mut transaction, &[id]).await?;
         let filed = sqlx::query(
@@ -59,24 +48,25 @@ impl Store {
         .execute(&mut *transaction)
         .await?
         .rows_affected();
-        if filed == 0 {
-            let known: bool = sqlx::query_scalar("select exists (select from progress where id = $1)")
-                .bind(id)
-                .fetch_one(&mut *transaction)
-                .await?;
-            return Ok(if known { Filed::MovedOn } else { Filed::Unknown });
-        }
-        let finished: &[Uuid] = if skip_dead { &[id] } else { &[] };
-        ordering::leave(&mut transaction, &[id], finished).await?;
+        let (settled, finished): (&[Uuid], &[Uuid]) = match (filed, skip_dead) {
+            (0, _) => return Ok(false),
+            (_, true) => (&[id], &[id]),
+            (_, false) => (&[id], &[]),
+        };
+        ordering::leave(&mut transaction, settled, finished).await?;
         transaction.commit().await?;
-        Ok(Filed::Dead)
+        Ok(true)
     }
 
-    /// Verb `republish`: the broker let go of a message that nobody has had in hand; due again.
+    /// Verb `republish`: the broker let go of a message that nobody has had in hand; due again. One
+    /// whose confirm is not written yet loses its lease, so that the confirm comes too late.
     pub async fn republish(&self, id: Uuid) -> Result<bool, StoreError> {
         let moved = sqlx::query(
-            "update progress set state = 'accepted', due_at = now()
-             where id = $1 and state = 'published'",
+            "update progress
+             set state = case state when 'published' then 'accepted' else state end,
+                 due_at = now(), lease = null, lease_until = null
+             where id = $1
+               and (state = 'published' or state in ('accepted', 'retrying') and lease is not null)",
         )
         .bind(id)
         .execute(self.pool())

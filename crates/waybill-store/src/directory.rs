@@ -13,6 +13,9 @@ use waybill_core::source::Source;
 use crate::source::Key;
 use crate::{Store, StoreError};
 
+/// For the ledger's answer: a network that has fallen silent gives none, ever.
+const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+
 /// Sources by name and keys by id, at one moment.
 #[derive(Debug, Default, PartialEq)]
 pub struct Snapshot {
@@ -66,7 +69,8 @@ impl Directory {
         told: impl Fn(&Snapshot, Result<bool, StoreError>),
     ) {
         loop {
-            let looked = self.refresh(&store).await;
+            let looked = tokio::time::timeout(ANSWER_LIMIT, self.refresh(&store)).await;
+            let looked = looked.unwrap_or_else(|_| Err(StoreError::Unavailable("no answer in time".into())));
             told(&self.snapshot(), looked);
             tokio::select! {
                 () = stop.cancelled() => return,

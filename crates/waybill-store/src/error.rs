@@ -12,19 +12,15 @@ pub enum StoreError {
     /// under way took place is unknown.
     #[error("the ledger is unavailable: {0}")]
     Unavailable(String),
+    /// Another transaction has what this one needs: try again, or without the rest of the batch.
+    #[error("the ledger is busy with another transaction (SQLSTATE {0})")]
+    Contended(String),
     /// It refused this data; trying the same again is pointless.
     #[error("the ledger refused the data (SQLSTATE {0})")]
     Refused(String),
     /// A fault of this program: a statement that does not fit the schema, or a count that cannot be.
     #[error("{0}; if migrations are pending, run `waybill migrate`")]
     Bug(String),
-}
-
-impl StoreError {
-    /// Whether the same call may succeed later.
-    pub const fn is_transient(&self) -> bool {
-        matches!(self, Self::Unavailable(_))
-    }
 }
 
 impl From<sqlx::Error> for StoreError {
@@ -56,9 +52,11 @@ impl From<sqlx::Error> for StoreError {
 /// Sorts a SQLSTATE (PostgreSQL documentation, appendix A).
 fn by_code(code: String) -> StoreError {
     let class = code.get(..2).unwrap_or_default();
-    let transient = matches!(class, "08" | "53" | "57" | "58")
-        || matches!(code.as_str(), "40001" | "40P01" | "55P03" | "25006" | "25P02" | "25P03");
-    if transient {
+    let transient =
+        matches!(class, "08" | "53" | "57" | "58") || matches!(code.as_str(), "25006" | "25P02" | "25P03");
+    if matches!(code.as_str(), "40001" | "40P01" | "55P03") {
+        StoreError::Contended(code)
+    } else if transient {
         StoreError::Unavailable(format!("SQLSTATE {code}"))
     } else if matches!(class, "42" | "3D" | "3F") {
         StoreError::Bug(format!("a statement does not fit the schema (SQLSTATE {code})"))
@@ -76,6 +74,7 @@ mod tests {
     fn sorted(code: &str) -> &'static str {
         match by_code(code.to_owned()) {
             StoreError::Unavailable(_) => "unavailable",
+            StoreError::Contended(_) => "contended",
             StoreError::Refused(_) => "refused",
             StoreError::Bug(_) => "bug",
         }
@@ -83,8 +82,11 @@ mod tests {
 
     #[test]
     fn codes_are_sorted_by_what_the_caller_does_next() {
-        for code in ["08006", "53100", "53300", "57P01", "57014", "40P01", "55P03", "58030"] {
+        for code in ["08006", "53100", "53300", "57P01", "57014", "58030"] {
             assert_eq!(sorted(code), "unavailable", "{code}");
+        }
+        for code in ["40001", "40P01", "55P03"] {
+            assert_eq!(sorted(code), "contended", "{code}");
         }
         for code in ["22021", "23505", "23514", "22P05"] {
             assert_eq!(sorted(code), "refused", "{code}");

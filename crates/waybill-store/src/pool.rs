@@ -55,6 +55,8 @@ impl Store {
                 ("statement_timeout", config.statement_timeout_ms.to_string()),
                 ("lock_timeout", config.lock_timeout_ms.to_string()),
                 ("idle_in_transaction_session_timeout", "10000".to_owned()),
+                // the gate's second look must see what was committed while it waited for its lock
+                ("default_transaction_isolation", "read committed".to_owned()),
                 // compiling our short statements costs more than running them
                 ("jit", "off".to_owned()),
                 // an answer means "safe on disk", whatever the server's default is

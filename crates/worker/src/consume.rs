@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use waybill_broker::consumer::{Consumer, Delivery};
-use waybill_broker::{Broker, BrokerError, topology};
+use waybill_broker::{Broker, BrokerError, Link, topology};
 use waybill_process::Readiness;
 
 use crate::config::Worker;
@@ -23,6 +23,13 @@ const SUSPECT_AFTER: u32 = 2;
 const HUNG_MAX: usize = 8;
 /// How often a changed set of lanes is looked for.
 const LANES_EVERY: Duration = Duration::from_secs(2);
+
+/// What a session has seen when it began.
+struct View<'a> {
+    lanes: &'a [String],
+    unsafe_lanes: Vec<String>,
+    link: &'a Link,
+}
 
 /// The consuming component.
 #[derive(Debug)]
@@ -74,12 +81,14 @@ impl Consume {
     /// One connection's life. Ends well when told to stop or when the lanes have changed.
     async fn session(&self, lanes: &[String], stop: &CancellationToken) -> Result<(), BrokerError> {
         let link = self.broker.connect("waybill worker").await?;
-        topology::verify(&link, lanes).await?;
-        let mut consumer = Consumer::start(&link, lanes, self.config.prefetch).await?;
+        let unsafe_lanes = self.unsafe_lanes(&link, lanes).await?;
+        let safe: Vec<String> = lanes.iter().filter(|lane| !unsafe_lanes.contains(lane)).cloned().collect();
+        let mut consumer = Consumer::start(&link, &safe, self.config.prefetch).await?;
         self.readiness.has("broker");
-        tracing::info!(?lanes, "consuming");
+        tracing::info!(lanes = ?safe, "consuming");
         let in_hand = TaskTracker::new();
-        let ended = self.pump(lanes, &mut consumer, &in_hand, stop).await;
+        let view = View { lanes, unsafe_lanes, link: &link };
+        let ended = self.pump(&view, &mut consumer, &in_hand, stop).await;
         // first no more deliveries, then what is in hand, then the connection
         consumer.cancel().await;
         in_hand.close();
@@ -88,45 +97,85 @@ impl Consume {
         ended
     }
 
+    /// The lanes whose topology is not safe: one of them stops no other.
+    async fn unsafe_lanes(&self, link: &Link, lanes: &[String]) -> Result<Vec<String>, BrokerError> {
+        let (mut found, mut reasons) = (Vec::new(), Vec::new());
+        for lane in lanes {
+            match topology::verify(link, std::slice::from_ref(lane)).await {
+                Ok(()) => {}
+                Err(BrokerError::Unsafe(differences)) => {
+                    found.push(lane.clone());
+                    reasons.extend(differences);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        if found.is_empty() {
+            self.readiness.has("topology");
+        } else {
+            reasons.dedup();
+            self.readiness.lacks("topology", BrokerError::Unsafe(reasons).to_string());
+        }
+        Ok(found)
+    }
+
     async fn pump(
         &self,
-        lanes: &[String],
+        view: &View<'_>,
         consumer: &mut Consumer,
         in_hand: &TaskTracker,
         stop: &CancellationToken,
     ) -> Result<(), BrokerError> {
         let free = Arc::new(Semaphore::new(self.config.executors));
+        let failed = CancellationToken::new();
         let mut suspects = VecDeque::new();
         let mut look = tokio::time::interval(LANES_EVERY);
         loop {
             let Ok(permit) = Arc::clone(&free).acquire_owned().await else { return Ok(()) };
-            let batch = if let Some(suspect) = suspects.pop_front() {
-                vec![suspect]
-            } else {
-                tokio::select! {
-                    biased;
-                    () = stop.cancelled() => return Ok(()),
-                    _ = look.tick() => {
-                        if self.lanes() != lanes || self.executor.hung() >= HUNG_MAX {
-                            return Ok(());
-                        }
-                        continue;
-                    }
-                    delivery = consumer.next() => match delivery {
-                        Some(first) => self.gather(first?, consumer, &mut suspects)?,
-                        None => return Ok(()),
-                    },
+            let batch = tokio::select! {
+                biased;
+                () = stop.cancelled() => return Ok(()),
+                () = failed.cancelled() => {
+                    let what = "a batch could not be claimed; its deliveries are handed back";
+                    return Err(BrokerError::Unavailable(what.into()));
                 }
+                suspect = std::future::ready(suspects.pop_front()), if !suspects.is_empty() => {
+                    suspect.into_iter().collect()
+                }
+                _ = look.tick() => {
+                    if self.is_outdated(view).await? {
+                        return Ok(());
+                    }
+                    continue;
+                }
+                delivery = consumer.next() => match delivery {
+                    Some(first) => self.gather(first?, consumer, &mut suspects)?,
+                    None => return Ok(()),
+                },
             };
             if batch.is_empty() {
                 continue;
             }
-            let executor = Arc::clone(&self.executor);
+            let (executor, failed) = (Arc::clone(&self.executor), failed.clone());
             in_hand.spawn(async move {
-                executor.see_through(batch).await;
+                if executor.see_through(batch).await.is_err() {
+                    failed.cancel();
+                }
                 drop(permit);
             });
         }
+    }
+
+    /// Whether a new session would see more: other lanes, or one that has become safe.
+    async fn is_outdated(&self, view: &View<'_>) -> Result<bool, BrokerError> {
+        if self.lanes() != view.lanes || self.executor.hung() >= HUNG_MAX {
+            return Ok(true);
+        }
+        let now = match view.unsafe_lanes.is_empty() {
+            true => Vec::new(),
+            false => self.unsafe_lanes(view.link, view.lanes).await?,
+        };
+        Ok(now != view.unsafe_lanes)
     }
 
     /// `first` and what else has arrived; suspects are set apart.

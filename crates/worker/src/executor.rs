@@ -24,6 +24,13 @@ use waybill_store::{Store, StoreError};
 use crate::figures;
 use crate::process::Processors;
 
+/// Tries of a statement that the ledger answers with an error.
+const TRIES_MAX: u32 = 3;
+/// For the ledger's answer to one transaction.
+const ANSWER_LIMIT: Duration = Duration::from_secs(30);
+/// Rounds of one batch's successors before others have their turn.
+const ROUNDS_MAX: usize = 32;
+
 /// Sees batches through.
 #[derive(Debug)]
 pub struct Executor {
@@ -50,7 +57,10 @@ impl Executor {
     }
 
     /// Sees these deliveries through. Those that are not acknowledged when this returns come again.
-    pub async fn see_through(&self, deliveries: Vec<Delivery>) {
+    ///
+    /// # Errors
+    /// When they could not be claimed although the ledger is there: they must be handed back.
+    pub async fn see_through(&self, deliveries: Vec<Delivery>) -> Result<(), StoreError> {
         let (mut known, mut ids) = (Vec::new(), Vec::new());
         for delivery in deliveries {
             match &delivery.envelope {
@@ -64,8 +74,8 @@ impl Executor {
                 }
             }
         }
-        let Some(claim) = self.claim(&ids).await else { return };
-        let Some(released) = self.attempt(claim.claimed).await else { return };
+        let Some(claim) = self.claim(&ids).await? else { return Ok(()) };
+        let Some(released) = self.attempt(claim.claimed).await else { return Ok(()) };
         for (id, delivery) in known {
             if claim.unknown.contains(&id) {
                 tracing::error!(message.id = %id, "a delivery names no message of this ledger; it goes to waybill.dead");
@@ -74,21 +84,27 @@ impl Executor {
                 delivery.ack().await;
             }
         }
-        self.go_on(released).await;
+        self.go_on(released).await
     }
 
-    /// Takes up what was released, and what that releases, until nothing is or the worker stops.
-    async fn go_on(&self, mut released: Vec<Uuid>) {
-        while !released.is_empty() && !self.stop.is_cancelled() {
-            let Some(claim) = self.claim(&released).await else { return };
-            let Some(next) = self.attempt(claim.claimed).await else { return };
+    /// Takes up what was released, and what that releases, for a while: what is left when it ends
+    /// is due, and other keys want their turn.
+    async fn go_on(&self, mut released: Vec<Uuid>) -> Result<(), StoreError> {
+        for _ in 0..ROUNDS_MAX {
+            if released.is_empty() || self.stop.is_cancelled() {
+                break;
+            }
+            let Some(claim) = self.claim(&released).await? else { break };
+            let Some(next) = self.attempt(claim.claimed).await else { break };
             released = next;
         }
+        Ok(())
     }
 
     /// Claims; waits for the ledger while it is away. `None`: the worker stops first.
-    async fn claim(&self, ids: &[Uuid]) -> Option<Claim> {
-        self.persist("claim", || self.store.claim(ids, &self.worker, self.lease)).await?.ok()
+    async fn claim(&self, ids: &[Uuid]) -> Result<Option<Claim>, StoreError> {
+        let claiming = || self.store.claim(ids, &self.worker, self.lease);
+        self.persist("claim", is_away, claiming).await.transpose()
     }
 
     /// Processes and records; what was released. `None`: it could not be recorded.
@@ -154,20 +170,19 @@ impl Executor {
     /// Records all together; one by one when the ledger refuses something in it, and what it
     /// refuses as a failed attempt. `None`: the worker stops first.
     async fn record(&self, settled: Vec<Settled>) -> Option<Vec<(Vec<Settled>, Recorded)>> {
-        if let Ok(recorded) = self.persist("record", || self.store.record(&settled)).await? {
+        if let Ok(recorded) = self.persist("record", is_away, || self.store.record(&settled)).await? {
             return Some(vec![(settled, recorded)]);
         }
         let mut results = Vec::with_capacity(settled.len());
         for one in settled {
             let mut group = vec![one];
-            let recorded = match self.persist("record", || self.store.record(&group)).await? {
-                Ok(recorded) => recorded,
-                Err(error) => {
-                    group = vec![self.refused(&group[0], &error).await];
-                    self.persist("record", || self.store.record(&group)).await?.ok()?
-                }
-            };
-            results.push((group, recorded));
+            let mut recorded = self.persist("record", is_away, || self.store.record(&group)).await?;
+            if let Err(error) = &recorded {
+                group = vec![self.refused(&group[0], error).await];
+                recorded = self.persist("record", is_away, || self.store.record(&group)).await?;
+            }
+            // what cannot even be recorded as failed ends with its lease, as abandoned
+            results.extend(recorded.ok().map(|recorded| (group, recorded)));
         }
         Some(results)
     }
@@ -180,23 +195,32 @@ impl Executor {
         Settled { disposition: decided(outcome, settled.attempt, source.as_deref()), ..settled.clone() }
     }
 
-    /// Tries again while the ledger is away; any other answer is the answer.
-    async fn persist<T, F>(&self, what: &str, mut ask: impl FnMut() -> F) -> Option<Result<T, StoreError>>
+    /// Tries again while `again` says so, and a few times whatever the answer is; then that is the
+    /// answer. `None`: the worker stops first.
+    async fn persist<T, F>(
+        &self,
+        what: &str,
+        again: impl Fn(&StoreError) -> bool,
+        mut ask: impl FnMut() -> F,
+    ) -> Option<Result<T, StoreError>>
     where
         F: Future<Output = Result<T, StoreError>>,
     {
         let mut wait = Duration::from_millis(50);
+        let mut tries = 0;
         loop {
-            match ask().await {
-                Err(error) if error.is_transient() => {
-                    tracing::warn!(what, %error, "waiting for the ledger");
+            tries += 1;
+            // a network that has fallen silent answers nothing, ever
+            let answer = tokio::time::timeout(ANSWER_LIMIT, ask()).await;
+            let answer = answer.unwrap_or_else(|_| Err(StoreError::Unavailable("no answer in time".into())));
+            match answer {
+                Err(error) if again(&error) => tracing::warn!(what, %error, "waiting for the ledger"),
+                Err(error) if tries < TRIES_MAX => tracing::warn!(what, %error, "trying again"),
+                Err(error) => {
+                    tracing::error!(what, %error, "the ledger refused");
+                    return Some(Err(error));
                 }
-                answer => {
-                    if let Err(error) = &answer {
-                        tracing::error!(what, %error, "the ledger refused");
-                    }
-                    return Some(answer);
-                }
+                answer => return Some(answer),
             }
             tokio::select! {
                 () = self.stop.cancelled() => return None,
@@ -205,6 +229,11 @@ impl Executor {
             wait = (wait * 2).min(Duration::from_secs(2));
         }
     }
+}
+
+/// Whether the ledger is away: then everything waits for it.
+const fn is_away(error: &StoreError) -> bool {
+    matches!(error, StoreError::Unavailable(_))
 }
 
 fn decided(outcome: Outcome, attempt: i32, source: Option<&Source>) -> Disposition {

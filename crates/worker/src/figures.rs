@@ -12,6 +12,9 @@ const OUTCOMES: [&str; 4] = ["processed", "ignored", "retry", "dead"];
 
 /// Makes every series of these sources exist, at 0.
 pub fn announce<'a>(sources: impl Iterator<Item = &'a Source>) {
+    // asking for a histogram makes it exist
+    let _ = metrics::histogram!("waybill_process_seconds");
+    let _ = metrics::histogram!("waybill_end_to_end_seconds");
     for source in sources {
         let (name, kind) = (source.name.clone(), source.kind_label().to_owned());
         metrics::counter!("waybill_messages_processed_total", "source" => name.clone(), "kind" => kind.clone())

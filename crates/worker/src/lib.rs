@@ -31,7 +31,7 @@ pub async fn start(
     kinds: &'static [Kind],
     lifecycle: &Lifecycle,
 ) -> anyhow::Result<SocketAddr> {
-    let readiness = Readiness::needs(&["ledger", "broker"]);
+    let readiness = Readiness::needs(&["ledger", "broker", "topology"]);
     let admin = admin::start(&config.worker.admin_listen, &readiness, lifecycle).await?;
     let store = Store::new(&config.database, "worker")?;
     let broker = Broker::new(&config.amqp)?;

@@ -45,6 +45,8 @@ pub enum ErrorCode {
     TableValueNotFound,
     /// 104
     ValueTooLong,
+    /// 198
+    Cardinality,
     /// 200
     UnsupportedMessageType,
     /// 201
@@ -75,6 +77,7 @@ impl ErrorCode {
             Self::DataType => (102, "Data type error"),
             Self::TableValueNotFound => (103, "Table value not found"),
             Self::ValueTooLong => (104, "Value too long"),
+            Self::Cardinality => (198, "Non-conformant cardinality"),
             Self::UnsupportedMessageType => (200, "Unsupported message type"),
             Self::UnsupportedEventCode => (201, "Unsupported event code"),
             Self::UnsupportedProcessingId => (202, "Unsupported processing id"),

@@ -12,7 +12,6 @@ use waybill_broker::{Broker, Link};
 use waybill_core::outcome::{ErrorClass, Failure};
 use waybill_core::source::OnDead;
 use waybill_store::Store;
-use waybill_store::dead::Filed;
 use waybill_store::directory::Directory;
 
 use super::sweep::Sweep;
@@ -36,11 +35,9 @@ impl Buried {
         let mut changed = 0;
         for _ in 0..self.rows_max {
             let Some(buried) = queue.take().await? else { break };
-            match &buried.envelope {
+            match buried.id {
                 None => tracing::error!("a dead-lettered delivery is no envelope; let go"),
-                Some(envelope) => {
-                    changed += u64::from(self.file(envelope.id, &buried.reason).await?);
-                }
+                Some(id) => changed += u64::from(self.file(id, &buried.reason).await?),
             }
             buried.ack().await?;
         }
@@ -49,6 +46,10 @@ impl Buried {
 
     /// Files one delivery; true: the ledger changed.
     async fn file(&self, id: Uuid, reason: &str) -> anyhow::Result<bool> {
+        let Some(message) = self.store.message(id, None).await? else {
+            tracing::error!(message.id = %id, reason, "a dead-lettered delivery names no message of this ledger; let go");
+            return Ok(false);
+        };
         if reason != "delivery_limit" {
             return Ok(self.store.republish(id).await?);
         }
@@ -59,20 +60,13 @@ impl Buried {
                  look for workers that crash on start or lose the ledger"
             ),
         );
-        let source = self.store.message(id, None).await?.map(|message| message.source);
         let known = self.directory.snapshot();
-        let skip_dead = source
-            .and_then(|name| known.sources.get(&name).map(|s| s.on_dead == OnDead::Skip))
-            .unwrap_or(false);
-        match self.store.file(id, &failure, skip_dead).await? {
-            Filed::Dead => tracing::error!(message.id = %id, "filed as dead: RabbitMQ's delivery limit"),
-            Filed::MovedOn => {}
-            Filed::Unknown => {
-                tracing::error!(message.id = %id, "a dead-lettered delivery names no message of this ledger; let go");
-                return Ok(false);
-            }
+        let skip_dead = known.sources.get(&message.source).is_some_and(|s| s.on_dead == OnDead::Skip);
+        let filed = self.store.file(id, &failure, skip_dead).await?;
+        if filed {
+            tracing::error!(message.id = %id, "filed as dead: RabbitMQ's delivery limit");
         }
-        Ok(true)
+        Ok(filed)
     }
 }
 

@@ -9,6 +9,9 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use waybill_process::Readiness;
 
+/// For one pass.
+const PASS_LIMIT: Duration = Duration::from_mins(1);
+
 /// One question.
 pub(super) trait Sweep: Send {
     /// Its name in logs.
@@ -26,7 +29,8 @@ pub(super) async fn run<S: Sweep>(
 ) -> anyhow::Result<()> {
     let condition = Readiness::default();
     while !stop.is_cancelled() {
-        match sweep.run_once().await {
+        let pass = tokio::time::timeout(PASS_LIMIT, sweep.run_once()).await;
+        match pass.unwrap_or_else(|_| Err(anyhow::anyhow!("a pass took longer than {PASS_LIMIT:?}"))) {
             Ok(changed) => {
                 condition.has(S::NAME);
                 if changed > 0 {

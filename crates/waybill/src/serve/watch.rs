@@ -29,7 +29,7 @@ pub(super) struct Watch {
     directory: Directory,
     link: Option<Link>,
     /// Acknowledgements of each queue when they last changed, or when nothing waited.
-    acks: HashMap<String, (Option<u64>, Instant)>,
+    acks: HashMap<String, (u64, Instant)>,
 }
 
 impl Watch {
@@ -57,11 +57,17 @@ impl Watch {
             depths.insert(queue.clone(), depth);
         }
         self.link = Some(link);
+        metrics::gauge!("waybill_broker_up").set(1.0);
         let figures = self.ask_api(&queues).await;
         for (queue, (ready, consumers)) in depths {
-            let stuck = self.is_stuck(&queue, ready, figures.as_ref().ok());
             // waybill.dead is drained by us without a consumer
             let abandoned = ready > 0 && consumers == 0 && queue != DEAD;
+            // where the API says nothing, what it said last stands
+            let stuck = match &figures {
+                Ok(figures) => self.is_stuck(&queue, ready, figures),
+                Err(_) if abandoned => true,
+                Err(_) => continue,
+            };
             gauge("waybill_queue_idle", &queue, f64::from(u8::from(abandoned || stuck)));
         }
         figures.map(|_| ())
@@ -88,12 +94,12 @@ impl Watch {
 
     /// Whether a queue has messages, and none was acknowledged for [`STUCK_AFTER`]. Only the API
     /// knows; where it says nothing, nothing is known.
-    fn is_stuck(&mut self, queue: &str, ready: u32, figures: Option<&Vec<QueueFigures>>) -> bool {
-        let Some(figures) = figures.and_then(|all| all.iter().find(|q| q.name == queue)) else {
-            return false;
-        };
+    fn is_stuck(&mut self, queue: &str, ready: u32, figures: &[QueueFigures]) -> bool {
+        let Some(figures) = figures.iter().find(|q| q.name == queue) else { return false };
+        // a broker that keeps no statistics, or a queue that never had an acknowledgement and no
+        // consumer, tells nothing
+        let Some(acknowledged) = figures.acknowledged() else { return false };
         let waiting = ready > 0 || figures.messages_unacknowledged.is_some_and(|unacked| unacked > 0);
-        let acknowledged = figures.acknowledged();
         let last = self.acks.entry(queue.to_owned()).or_insert((acknowledged, Instant::now()));
         if !waiting || last.0 != acknowledged {
             *last = (acknowledged, Instant::now());
@@ -111,7 +117,9 @@ impl Sweep for Watch {
 
     async fn run_once(&mut self) -> anyhow::Result<u64> {
         let looked = self.look().await;
-        metrics::gauge!("waybill_broker_up").set(f64::from(u8::from(looked.is_ok())));
+        if self.link.is_none() {
+            metrics::gauge!("waybill_broker_up").set(0.0);
+        }
         looked.map(|()| 0)
     }
 }
