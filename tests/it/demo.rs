@@ -163,7 +163,7 @@ fn trim_fraction(line: &str) -> String {
 
 async fn totals(world: &World) {
     let expected = read("expected/summary.tsv");
-    let balances = world.store.balance(None).await.unwrap();
+    let balances = world.store.balance().await.unwrap();
     for line in expected.lines().skip(1) {
         let columns: Vec<_> = line.split('\t').collect();
         let balance = balances.iter().find(|b| b.source == columns[0]).unwrap();

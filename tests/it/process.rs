@@ -64,10 +64,10 @@ async fn a_message_that_panics_hangs_or_fails_is_dead_and_harms_no_other() {
             ("refused-effect", "internal", 3, "its effects were not written"),
         ];
         let mut ids = Vec::new();
-        for (what, ..) in cases {
+        for (case, (what, ..)) in cases.into_iter().enumerate() {
             ids.push(order(&tis, what).await);
             for n in 0..20 {
-                order(&tis, &format!("good-{what}-{n}")).await;
+                order(&tis, &format!("good-{case}-{n}")).await;
             }
         }
         for (id, (what, class, attempts, reason)) in ids.iter().zip(cases) {

@@ -116,6 +116,32 @@ async fn a_missing_queue_stops_nobody_from_posting() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_lane_without_its_queue_stops_no_other() {
+    World::run(async |mut world| {
+        let quiet = "[[source]]\nname = \"quiet\"\nformat = \"opaque\"\nlane = \"quiet\"\n";
+        world.apply(&format!("{}{quiet}", crate::support::world::SOURCES)).await;
+        let (_connection, channel) = channel(&world).await;
+        let queue = work_queue("quiet");
+        channel.queue_delete(queue.as_str().into(), QueueDeleteOptions::default()).await.unwrap();
+        let url = world.ingest(&[]).await;
+        let (tis, quiet) = (world.partner("tis", &url), world.partner("quiet", &url));
+        world.serve(&[]).await;
+        let worker = world.worker_not_ready().await;
+        let waits = quiet.request(reqwest::Method::POST, "/v1/messages").body("x").send().await.unwrap();
+        let waits = crate::support::partner::id(waits).await;
+        let id = tis.sign("k", "m", "2026-01-31T12:00:00Z").await;
+        tis.until(&id, "processed").await;
+        let ready = world.http.get(format!("{worker}/readyz")).send().await.unwrap();
+        assert_eq!(ready.status(), 503);
+        assert!(ready.text().await.unwrap().contains("waybill.work.quiet is missing"), "and says which one");
+        topology::declare(&world.link().await, &["quiet".to_owned()]).await.unwrap();
+        quiet.until(&waits, "processed").await;
+        world
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_topology_that_can_lose_messages_is_not_used() {
     World::run(async |mut world| {
         let (_connection, channel) = channel(&world).await;

@@ -193,7 +193,7 @@ async fn a_planted_wrong_state_is_unaccounted_for() {
         }
         world.until_settled().await;
         let unaccounted =
-            async || -> i64 { world.store.balance(None).await.unwrap().iter().map(|b| b.unaccounted).sum() };
+            async || -> i64 { world.store.balance().await.unwrap().iter().map(|b| b.unaccounted).sum() };
         assert_eq!(unaccounted().await, 0);
         // "processed", says the row, but no attempt processed it
         for (plant, mend) in [

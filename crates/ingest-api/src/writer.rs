@@ -160,13 +160,11 @@ impl Pen {
     }
 
     async fn accept(&mut self, messages: &[NewMessage]) -> Result<AcceptResult, StoreError> {
-        match tokio::time::timeout(self.limit, self.store.accept(messages)).await {
-            Ok(answer) => Ok(answer),
-            Err(_) => {
-                self.store = Store::new(&self.config, "ingest-api writer")?;
-                Ok(Err(StoreError::Unavailable("no answer in time; connecting anew".into())))
-            }
+        if let Ok(answer) = tokio::time::timeout(self.limit, self.store.accept(messages)).await {
+            return Ok(answer);
         }
+        self.store = Store::new(&self.config, "ingest-api writer")?;
+        Ok(Err(StoreError::Unavailable("no answer in time; connecting anew".into())))
     }
 }
 

@@ -149,7 +149,7 @@ impl Store {
                     }
                 }
                 Err(error) => {
-                    tracing::error!(%error, "the first submissions of repeated keys could not be read")
+                    tracing::error!(%error, "the first submissions of repeated keys could not be read");
                 }
             }
         }

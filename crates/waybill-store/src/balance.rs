@@ -36,21 +36,21 @@ pub struct Balance {
     pub unaccounted: i64,
 }
 
-const BALANCE: &str = "
-with ids as (
-    select id from receipt where id >= $1
-    -- the unfinished, however old: each part has its own small index
-    union select id from progress where due_at is not null
-    union select id from progress where state = 'published'
-    union select id from progress where state = 'processing'
-    union select id from progress where state = 'held'
-), looked_at as (
+/// Where each message of the CTE `ids` really is; `ids` comes before it.
+macro_rules! looked_at {
+    ($ids:literal, $then:literal) => {
+        concat!(
+            "with ids as (",
+            $ids,
+            "), looked_at as (
     select r.source, r.id as receipt, p.ignored,
            case when p.id is null or b.id is null then 'unaccounted'
-                when p.state in ('accepted', 'retrying') and p.due_at is not null then 'in_flight'
-                when p.state = 'published' and p.published_at is not null then 'in_flight'
-                when p.state = 'processing' and p.claimed_until is not null and p.attempts > 0
+                when p.state in ('accepted', 'retrying') and p.due_at < now() + interval '10 days'
                     then 'in_flight'
+                when p.state = 'published' and p.published_at is not null then 'in_flight'
+                -- in hand: under a lease that the sweep has had time to look at
+                when p.state = 'processing' and p.claimed_until > now() - interval '5 minutes'
+                    and p.attempts > 0 then 'in_flight'
                 -- held: an unfinished or dead message stands before it in a key, or one is in hand
                 when p.state = 'held' and exists (
                     select from ordering o join ordering e on e.key = o.key and e.id <> o.id
@@ -67,7 +67,15 @@ with ids as (
     join receipt r on r.id = ids.id
     left join progress p on p.id = r.id
     left join body b on b.id = r.id
-)
+)",
+            $then
+        )
+    };
+}
+
+const BALANCE: &str = looked_at!(
+    "select id from receipt",
+    "
 select s.name as source,
        count(l.receipt) as accepted,
        coalesce(max(d.count), 0)::bigint as duplicate,
@@ -81,15 +89,55 @@ select s.name as source,
 from source s
 left join looked_at l on l.source = s.name
 left join duplicate d on d.source = s.name
-group by s.name order by s.name";
+group by s.name order by s.name"
+);
+
+/// The unfinished, however old (each part has its own small index), and the recent.
+const LIVE: &str = looked_at!(
+    "select id from receipt where id >= $1
+    union select id from progress where due_at is not null
+    union select id from progress where state = 'published'
+    union select id from progress where state = 'processing'
+    union select id from progress where state = 'held'",
+    "select source, count(*) from looked_at where place = 'unaccounted' group by source"
+);
+
+/// The next page of the whole ledger.
+const PAGE: &str = looked_at!(
+    "select id from receipt where id > $1 order by id limit $2",
+    "select source, count(*) from looked_at where place = 'unaccounted' group by source"
+);
+
+/// The end of that page.
+const PAGE_END: &str = "
+select id from (select id from receipt where id > $1 order by id limit $2) page
+order by id desc limit 1";
 
 impl Store {
-    /// The balance of every source: of all messages, or of the unfinished ones and those accepted
-    /// since `since`.
-    pub async fn balance(&self, since: Option<DateTime<Utc>>) -> Result<Vec<Balance>, StoreError> {
+    /// What is unaccounted for, by source, among the unfinished messages and those accepted since
+    /// `since`. Sources without any are not named.
+    pub async fn unaccounted_live(&self, since: DateTime<Utc>) -> Result<Vec<(String, i64)>, StoreError> {
         // ids are version 7: the first one that this moment could have given
-        let first = since.map_or(0, |at| u128::try_from(at.timestamp_millis()).unwrap_or_default() << 80);
-        let rows = sqlx::query(BALANCE).bind(Uuid::from_u128(first)).fetch_all(self.pool()).await?;
+        let first = u128::try_from(since.timestamp_millis()).unwrap_or_default() << 80;
+        Ok(sqlx::query_as(LIVE).bind(Uuid::from_u128(first)).fetch_all(self.pool()).await?)
+    }
+
+    /// What is unaccounted for, by source, among the `limit` messages after `after`; and where the
+    /// next page begins, `None` when this was the last one.
+    pub async fn unaccounted_page(
+        &self,
+        after: Uuid,
+        limit: u32,
+    ) -> Result<(Vec<(String, i64)>, Option<Uuid>), StoreError> {
+        let limit = i64::from(limit);
+        let end = sqlx::query_scalar(PAGE_END).bind(after).bind(limit).fetch_optional(self.pool()).await?;
+        let found = sqlx::query_as(PAGE).bind(after).bind(limit).fetch_all(self.pool()).await?;
+        Ok((found, end))
+    }
+
+    /// The balance of every source, of all its messages: reads the whole ledger.
+    pub async fn balance(&self) -> Result<Vec<Balance>, StoreError> {
+        let rows = sqlx::query(BALANCE).fetch_all(self.pool()).await?;
         rows.iter()
             .map(|row| {
                 Ok(Balance {

@@ -18,6 +18,8 @@ pub struct Serve {
     pub sweep_rows_max: u32,
     /// Messages accepted this recently are balanced on each pass, in seconds.
     pub balance_window_s: u64,
+    /// Messages of the whole ledger that each pass balances besides.
+    pub balance_page: u32,
 }
 
 /// The section `rabbitmq_api`.
@@ -99,6 +101,7 @@ impl Config {
         }
         if let Some(serve) = &serve {
             layers.check(serve.sweep_ms > 0, "serve.sweep_ms must be above 0");
+            layers.check(serve.balance_page > 0, "serve.balance_page must be above 0");
             layers.check(serve.sweep_rows_max > 0, "serve.sweep_rows_max must be above 0");
         }
         if let (Some(relay), Some(amqp)) = (&relay, &amqp) {

@@ -171,10 +171,10 @@ impl Consume {
         if self.lanes() != view.lanes || self.executor.hung() >= HUNG_MAX {
             return Ok(true);
         }
-        let now = match view.unsafe_lanes.is_empty() {
-            true => Vec::new(),
-            false => self.unsafe_lanes(view.link, view.lanes).await?,
-        };
+        if view.unsafe_lanes.is_empty() {
+            return Ok(false);
+        }
+        let now = self.unsafe_lanes(view.link, view.lanes).await?;
         Ok(now != view.unsafe_lanes)
     }
 

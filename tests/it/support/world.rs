@@ -160,6 +160,15 @@ impl World {
         self.until_ready(admin.port()).await
     }
 
+    /// Starts a worker that something is missing for; the URL of its admin port.
+    pub async fn worker_not_ready(&mut self) -> String {
+        let config = worker::Config::read(self.layers(&[])).expect("a good configuration");
+        let lifecycle = Lifecycle::new();
+        let admin = worker::start(config, REGISTRY, &lifecycle).await.expect("worker starts");
+        self.running.push(lifecycle);
+        format!("http://127.0.0.1:{}", admin.port())
+    }
+
     /// Starts a `waybill serve`; the URL of its admin port.
     pub async fn serve(&mut self, more: &[(&str, &str)]) -> String {
         let config = waybill::Config::read(self.layers(more), &[]).expect("a good configuration");
@@ -230,7 +239,7 @@ impl World {
         for lifecycle in self.running.iter().rev() {
             lifecycle.shut_down().await;
         }
-        for balance in self.store.balance(None).await.expect("the ledger answers") {
+        for balance in self.store.balance().await.expect("the ledger answers") {
             assert_eq!(balance.unaccounted, 0, "unaccounted messages: {balance:?}");
             assert_eq!(balance.in_flight, 0, "unfinished messages: {balance:?}");
             let sum = balance.processed + balance.dead + balance.discarded + balance.held;

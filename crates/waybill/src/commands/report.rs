@@ -7,7 +7,7 @@ use crate::cli::Output;
 use crate::table;
 
 pub(super) async fn run(store: &Store, output: Output) -> anyhow::Result<Ended> {
-    let balances = store.balance(None).await?;
+    let balances = store.balance().await?;
     if output.json {
         println!("{}", table::json(&balances)?);
     } else {

@@ -57,8 +57,14 @@ pub async fn start(config: Config, lifecycle: &Lifecycle) -> anyhow::Result<Sock
     lifecycle.component("forgotten", run(forgotten, every, stop()));
     let buried = buried::Buried::new(store.clone(), directory.clone(), broker.clone(), rows_max);
     lifecycle.component("buried", run(buried, every, stop()));
-    let window = Duration::from_secs(config.serve.balance_window_s);
-    lifecycle.component("balance", run(balance::Balance { store: store.clone(), window }, every, stop()));
+    let balance = balance::Balance {
+        store: store.clone(),
+        directory: directory.clone(),
+        window: Duration::from_secs(config.serve.balance_window_s),
+        page: config.serve.balance_page,
+        round: balance::Round::default(),
+    };
+    lifecycle.component("balance", run(balance, every, stop()));
     lifecycle.component("figures", run(figures::Figures::new(store, directory.clone()), every, stop()));
     lifecycle.component("watch", run(watch::Watch::new(broker, api, directory), every, stop()));
     Ok(admin)
