@@ -125,6 +125,9 @@ impl World {
             ("WAYBILL_SERVE__ADMIN_LISTEN", "127.0.0.1:0".to_owned()),
             ("WAYBILL_RELAY__SCAN_MS", "50".to_owned()),
             ("WAYBILL_RELAY__RETRY_S", "1".to_owned()),
+            // a claim whose commit was answered by a broken connection ends with its lease
+            ("WAYBILL_WORKER__PROCESS_TIMEOUT_S", "2".to_owned()),
+            ("WAYBILL_WORKER__CLAIM_LEASE_S", "5".to_owned()),
             ("WAYBILL_SERVE__SWEEP_MS", "200".to_owned()),
             ("WAYBILL_PROCESS__SOURCES_REFRESH_MS", "200".to_owned()),
         ];
