@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # WAYBILL_FAULT_CTL of ./dev test: what the fault tests do to their own set of services.
-#   fault.sh SET rabbitmq stop|start|kill|pause|resume
+#   fault.sh SET rabbitmq stop|start|kill|pause|resume|alarm|calm
 #   fault.sh SET postgres stop|start|kill
 # Each returns when the state is reached, or fails and says why.
 set -euo pipefail
@@ -22,6 +22,8 @@ case "$service $verb" in
   'rabbitmq kill') rabbitmq_kill ;;
   'rabbitmq pause') rabbitmq_pause ;;
   'rabbitmq resume') rabbitmq_resume ;;
+  'rabbitmq alarm') rabbitmq_watermark 0.0001 ;;
+  'rabbitmq calm') rabbitmq_watermark absolute 1024MiB ;;
   'postgres stop') postgres_stop ;;
   'postgres start') postgres_start superuser ;;
   'postgres kill') postgres_kill ;;

@@ -143,3 +143,9 @@ rabbitmq_pause() {
 rabbitmq_resume() {
   kill -s CONT "$(pid_of "$SET_DIR/rabbitmq.pid")" && wait_for "RabbitMQ on port $AMQP_PORT" 60 rabbitmq_ready
 }
+
+# Sets how much memory it may use before it blocks publishers: next to none raises the alarm.
+rabbitmq_watermark() {
+  rabbitmq_words
+  (cd -- "$SET_DATA/rabbitmq" && "${RABBIT[@]}" "$RABBIT_SBIN/rabbitmqctl" -q set_vm_memory_high_watermark "$@")
+}

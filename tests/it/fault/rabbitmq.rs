@@ -53,3 +53,35 @@ async fn killed_and_started_in_mid_flow() {
 async fn frozen_and_thawed_in_mid_flow() {
     away("pause", "resume").await;
 }
+
+/// A memory alarm blocks publishers: nothing comes back, not even on closing. The relay must notice,
+/// say so, keep its one connection, and go on when the alarm is over.
+#[tokio::test(flavor = "multi_thread")]
+async fn blocked_by_a_memory_alarm() {
+    World::run_on(Services::breakable(), async |mut world| {
+        let partners = world.everything().await;
+        let admin = world.serve(&[]).await;
+        let tis = &partners["tis"];
+        let mut ids = post(tis, "before", 20).await;
+        world.until_settled().await;
+        world.services.control("rabbitmq", "alarm").await;
+        ids.extend(post(tis, "while", 50).await);
+        let shows = async |line: &str| {
+            let text = world.http.get(format!("{admin}/metrics")).send().await.unwrap().text().await.unwrap();
+            text.lines().any(|found| found == line)
+        };
+        until("a window to be given up", || async { publishes(&world.http, &admin, "timeout").await > 0 })
+            .await;
+        until("the relay to say that it is blocked", || shows("waybill_broker_blocked 1")).await;
+        until("the alarm to be seen", || shows("waybill_broker_alarm{kind=\"memory\"} 1")).await;
+        world.services.control("rabbitmq", "calm").await;
+        world.until_settled().await;
+        for id in &ids {
+            assert_eq!(tis.state(id).await, "processed");
+        }
+        until("the relay to say that it is free again", || shows("waybill_broker_blocked 0")).await;
+        assert_eq!(world.count("select count(*) from witness").await, 70, "each effect once");
+        world
+    })
+    .await;
+}
