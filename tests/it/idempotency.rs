@@ -2,6 +2,8 @@
 
 use futures_util::future::join_all;
 use serde_json::Value;
+use uuid::Uuid;
+use waybill_store::accept::{Accepted, NewMessage};
 
 use crate::support::World;
 use crate::support::partner::{acknowledged, arrival, signature};
@@ -100,6 +102,38 @@ async fn what_the_ledger_refuses_does_not_refuse_its_neighbours() {
         let statuses = join_all(posts).await.into_iter().map(|r| r.unwrap().status().as_u16());
         let (stored, refused): (Vec<u16>, Vec<u16>) = statuses.partition(|status| *status == 202);
         assert_eq!((stored.len(), refused), (39, vec![503]));
+        world.until_settled().await;
+        world
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_control_id_that_is_reused_within_one_insert_is_flagged() {
+    World::run(async |mut world| {
+        let message = |key: [u8; 32], body: &'static [u8]| NewMessage {
+            id: Uuid::now_v7(),
+            source: "archive".into(),
+            kind: "-".into(),
+            lane: "default".into(),
+            received_at: chrono::DateTime::UNIX_EPOCH,
+            sha256: [body[0]; 32],
+            content_type: "text/plain".into(),
+            idempotency_key: Some("A|B|1".into()),
+            dedupe_key: Some(key.to_vec()),
+            traceparent: None,
+            ordering: vec![],
+            body: bytes::Bytes::from_static(body),
+        };
+        let (mut one, mut other) = ([1; 32], [1; 32]);
+        (one[31], other[31]) = (2, 3);
+        let alone = message([9; 32], b"z");
+        let batch = [message(one, b"x"), message(other, b"y"), message(one, b"x"), alone];
+        let answers = world.store.accept(&batch).await.unwrap();
+        let stored = |conflict| Some(Accepted::Stored { control_id_conflict: conflict });
+        assert_eq!((&answers[0], &answers[1], &answers[3]), (&stored(false), &stored(true), &stored(false)));
+        assert!(matches!(&answers[2], Some(Accepted::Known(first)) if first.id == batch[0].id));
+        world.everything().await;
         world.until_settled().await;
         world
     })

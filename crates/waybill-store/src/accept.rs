@@ -84,14 +84,17 @@ with given as (
                          idempotency_key, dedupe_key, control_id_conflict)
     select id, source, kind, received_at, sha256, octet_length(body), content_type,
            idempotency_key, dedupe_key,
-           -- the same control id with other bytes: the first half of the key is known
-           coalesce(octet_length(dedupe_key), 0) = 32 and exists (
+           -- the same control id with other bytes: the first half of the key is known, or stands
+           -- twice in this very insert
+           coalesce(octet_length(dedupe_key), 0) = 32 and (dedupe_key <> first_of_half or exists (
                select from receipt r
                where r.source = given.source
                  and r.dedupe_key >= substr(given.dedupe_key, 1, 16)
                  and r.dedupe_key < substr(given.dedupe_key, 1, 16) || decode(repeat('ff', 17), 'hex')
-                 and r.dedupe_key <> given.dedupe_key)
-    from given
+                 and r.dedupe_key <> given.dedupe_key))
+    from (select given.*, first_value(dedupe_key) over (
+              partition by source, substr(dedupe_key, 1, 16) order by place) as first_of_half
+          from given) given
     order by place
     on conflict (source, dedupe_key) where dedupe_key is not null do nothing
     returning id, seq, control_id_conflict
