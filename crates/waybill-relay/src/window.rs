@@ -14,10 +14,6 @@ use crate::{Relay, RelayError, Session};
 /// What one pass did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Report {
-    /// Rows leased.
-    pub leased: usize,
-    /// Envelopes confirmed.
-    pub confirmed: usize,
     /// The connection is of no more use.
     pub broken: bool,
     /// A lane gave a full window: there may be more.
@@ -40,9 +36,7 @@ impl Relay {
             let settled = session.publisher.publish(&lane, &envelopes(&window)).await;
             metrics::histogram!("waybill_confirm_seconds").record(began.elapsed().as_secs_f64());
             count(&settled);
-            report.leased += window.messages.len();
             report.more |= window.messages.len() == self.config.window_max as usize;
-            report.confirmed += settled.confirmed.len();
             session.rooms.published(&lane, settled.confirmed.len());
             if !settled.returned.is_empty() {
                 session.gate.doubt(&lane);

@@ -68,8 +68,6 @@ pub struct First {
     pub received_at: DateTime<Utc>,
     /// Its body's hash: differs from this submission's when the key was reused.
     pub sha256: [u8; 32],
-    /// Its body's length.
-    pub bytes: i32,
 }
 
 const INSERT: &str = "
@@ -111,7 +109,7 @@ with given as (
 select id, control_id_conflict from stored";
 
 const FIRST: &str = "
-select g.place, r.id, r.kind, r.received_at, r.sha256, r.body_bytes
+select g.place, r.id, r.kind, r.received_at, r.sha256
 from unnest($1::text[], $2::bytea[]) with ordinality as g (source, dedupe_key, place)
 join receipt r on r.source = g.source and r.dedupe_key = g.dedupe_key";
 
@@ -197,7 +195,6 @@ impl Store {
                 kind: row.try_get("kind")?,
                 received_at: row.try_get("received_at")?,
                 sha256: sha256.try_into().unwrap_or_default(),
-                bytes: row.try_get("body_bytes")?,
             };
             firsts.push((at[index], first));
         }
