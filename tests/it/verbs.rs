@@ -184,11 +184,14 @@ async fn the_schema_refuses_impossible_rows() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_planted_wrong_state_is_unaccounted_for() {
     World::run(async |mut world| {
-        let partners = world.everything().await;
+        // no `waybill serve`: its sweeps would mend what is planted before it is looked at
+        let url = world.ingest(&[]).await;
+        world.worker(&[]).await;
+        let tis = world.partner("tis", &url);
         let mut ids = Vec::new();
         for n in 0..4 {
-            let posted = partners["tis"]
-                .json(&format!("k{n}"), signature(&format!("m{n}"), "2026-01-31T12:00:00Z", "GG9"));
+            let posted =
+                tis.json(&format!("k{n}"), signature(&format!("m{n}"), "2026-01-31T12:00:00Z", "GG9"));
             ids.push(crate::support::partner::id(posted.send().await.unwrap()).await);
         }
         world.until_settled().await;
