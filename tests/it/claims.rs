@@ -28,7 +28,7 @@ fn done(id: Uuid, attempt: i32) -> Settled {
         worker: "by hand".into(),
         abandoned: false,
         skip_dead: false,
-        disposition: Disposition::Complete(vec![]),
+        disposition: Disposition::Complete(vec![].into()),
     }
 }
 

@@ -19,3 +19,4 @@ mod publish;
 mod shape;
 mod shutdown;
 mod verbs;
+mod visits;

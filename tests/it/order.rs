@@ -100,7 +100,7 @@ async fn nobody_is_left_held_by_a_race_at_the_gate() {
             worker: "w".into(),
             abandoned: false,
             skip_dead: false,
-            disposition: Disposition::Complete(vec![]),
+            disposition: Disposition::Complete(vec![].into()),
         };
         let lease = Duration::from_mins(1);
         let mut seen = (0, 0);

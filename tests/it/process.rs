@@ -14,11 +14,14 @@ const OBEDIENT: &[Kind] = &[Kind { name: "conditions-of-joining", formats: &[For
 fn obey(input: &Input<'_>) -> Outcome {
     let order = std::str::from_utf8(input.body).unwrap_or_default();
     let signature = |membership: &str| {
-        Outcome::Done(vec![Effect::Signature(Signature {
-            programme_membership_id: membership.to_owned(),
-            signed_at: input.received_at,
-            version: "GG9".to_owned(),
-        })])
+        Outcome::Done(
+            vec![Effect::Signature(Signature {
+                programme_membership_id: membership.to_owned(),
+                signed_at: input.received_at,
+                version: "GG9".to_owned(),
+            })]
+            .into(),
+        )
     };
     if order.contains("panic") {
         unreachable!("told to panic")

@@ -91,7 +91,7 @@ async fn try_verb(world: &World, verb: Verb, id: Uuid) {
             store.claim(&[id], "w", wait).await.unwrap();
         }
         Verb::Complete => {
-            store.record(&settled(id, Disposition::Complete(vec![]), false)).await.unwrap();
+            store.record(&settled(id, Disposition::Complete(vec![].into()), false)).await.unwrap();
         }
         Verb::Retry => {
             store.record(&settled(id, Disposition::Retry(wait, failure()), false)).await.unwrap();

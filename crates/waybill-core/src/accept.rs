@@ -72,10 +72,13 @@ pub fn accept(source: &Source, submission: &Submission<'_>) -> Result<Acceptable
             if header.charset() == Charset::Unsupported {
                 // read as something else, names would be stored garbled
                 return Err(Refusal::Malformed(
-                    "its character set (HTTP charset, else MSH-18) is not utf-8, ascii, 8859/1 or windows-1252".into(),
+                    "its character set (HTTP's charset, else MSH-18, else the source's) cannot be read: send utf-8, \
+                     ascii, 8859/1 to 8859/15 or windows-1250 to windows-1258; in others, such as GB 18030, BIG-5, \
+                     Shift-JIS and UTF-16, a byte of a character may equal a separator"
+                        .into(),
                 ));
             }
-            hl7::judge(&header).map_err(Refusal::Hl7)?;
+            hl7::judge(&header, &source.processing_ids).map_err(Refusal::Hl7)?;
             let keys = ordering::keys(source, Content::Hl7(&header));
             if keys.len() > ordering::KEYS_MAX {
                 return Err(Refusal::Hl7(too_many_patients()));

@@ -11,8 +11,8 @@ use crate::kinds::Effect;
 /// What a processor says happened.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
-    /// Understood; these effects are to be written in the transaction that records the attempt.
-    Done(Vec<Effect>),
+    /// Understood; its effects are to be written in the transaction that records the attempt.
+    Done(Done),
     /// Understood, and nothing is to be done: the message ends processed. The reason is shown to
     /// operators (for instance "trigger not handled").
     Ignored(&'static str),
@@ -24,6 +24,35 @@ impl Outcome {
     /// A failure that no retry can mend.
     pub fn failed(class: ErrorClass, reason: impl Into<String>) -> Self {
         Self::Failed(Failure::new(class, reason))
+    }
+}
+
+/// What is to be written, and what the person who looks at the message should know of it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Done {
+    /// To be written, in this order.
+    pub effects: Vec<Effect>,
+    /// What was not taken from the message and why, kept with its attempt. Each names a field and
+    /// what is wrong with it, never its value; at most [`WARNINGS_MAX`].
+    pub warnings: Vec<String>,
+}
+
+/// Warnings of one attempt.
+pub const WARNINGS_MAX: usize = 16;
+
+impl Done {
+    /// Adds a warning. One that is there already is not repeated, and too many are passed over.
+    pub fn warn(&mut self, warning: impl Into<String>) {
+        let warning = warning.into();
+        if self.warnings.len() < WARNINGS_MAX && !self.warnings.contains(&warning) {
+            self.warnings.push(warning);
+        }
+    }
+}
+
+impl From<Vec<Effect>> for Done {
+    fn from(effects: Vec<Effect>) -> Self {
+        Self { effects, warnings: Vec::new() }
     }
 }
 
@@ -87,5 +116,21 @@ impl ErrorClass {
 impl fmt::Display for ErrorClass {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Done, WARNINGS_MAX};
+
+    #[test]
+    fn warnings_are_told_once_and_have_a_limit() {
+        let mut done = Done::default();
+        for n in 0..100 {
+            done.warn(format!("FLD-{n} is odd"));
+            done.warn("FLD-0 is odd");
+        }
+        assert_eq!(done.warnings.len(), WARNINGS_MAX);
+        assert_eq!(done.warnings.iter().filter(|warning| *warning == "FLD-0 is odd").count(), 1);
     }
 }

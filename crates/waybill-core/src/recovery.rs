@@ -5,8 +5,7 @@
 
 use std::time::Duration;
 
-use crate::kinds::Effect;
-use crate::outcome::{ErrorClass, Failure, Outcome};
+use crate::outcome::{Done, ErrorClass, Failure, Outcome};
 
 /// How a source wants failed attempts retried.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,8 +19,8 @@ pub struct Policy {
 /// What happens next to a message that was attempted.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Disposition {
-    /// Write the effects; the message is processed.
-    Complete(Vec<Effect>),
+    /// Write the effects and keep the warnings; the message is processed.
+    Complete(Done),
     /// Nothing to write; the message is processed, outcome ignored, for this reason.
     Ignore(&'static str),
     /// Try again after this long.
@@ -36,7 +35,7 @@ pub enum Disposition {
 /// together does not come back together.
 pub fn decide(outcome: Outcome, attempt: u32, policy: &Policy, jitter: f64) -> Disposition {
     let failure = match outcome {
-        Outcome::Done(effects) => return Disposition::Complete(effects),
+        Outcome::Done(done) => return Disposition::Complete(done),
         Outcome::Ignored(reason) => return Disposition::Ignore(reason),
         Outcome::Failed(failure) => failure,
     };
@@ -114,8 +113,10 @@ mod tests {
 
     #[test]
     fn what_is_done_is_complete() {
-        let done = decide(Outcome::Done(vec![]), 9, &policy(), 0.5);
-        assert_eq!(done, Disposition::Complete(vec![]));
+        let mut done = Done::default();
+        done.warn("PID-7 is not an HL7 timestamp");
+        let complete = decide(Outcome::Done(done.clone()), 9, &policy(), 0.5);
+        assert_eq!(complete, Disposition::Complete(done), "its warnings pass through");
         let ignored = decide(Outcome::Ignored("trigger not handled"), 9, &policy(), 0.5);
         assert_eq!(ignored, Disposition::Ignore("trigger not handled"));
     }

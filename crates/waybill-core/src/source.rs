@@ -130,7 +130,7 @@ pub struct Source {
     /// Where neither HTTP's charset nor MSH-18 says.
     #[serde(default = "defaults::charset")]
     pub charset: String,
-    /// MSH-11 values that may have effects.
+    /// MSH-11 values that may have effects; `""` lets an empty one in.
     #[serde(default = "defaults::processing_ids")]
     pub processing_ids: Vec<String>,
     /// Which messages keep their order.
@@ -215,7 +215,11 @@ impl Source {
         }
         check(
             Charset::choose("", b"", &self.charset) != Charset::Unsupported,
-            "charset is none of utf-8, ascii, 8859/1, windows-1252".into(),
+            "charset is none of utf-8, ascii, 8859/1 to 8859/15, windows-1250 to windows-1258".into(),
+        );
+        check(
+            self.processing_ids.iter().all(|id| matches!(id.as_str(), "P" | "D" | "T" | "")),
+            "processing_ids lists something else than P, D, T and \"\" (an empty MSH-11)".into(),
         );
         check(!self.auth.is_empty(), "auth lists no credential".into());
         check(
@@ -386,6 +390,7 @@ mod tests {
             format = "json"
             kind = "visit"
             attempts_max = 0
+            processing_ids = ["P", "", "Q"]
             [[source]]
             name = "two"
             format = "json"
@@ -402,6 +407,7 @@ mod tests {
             "source A b: name must be",
             "source A b: kind visit does not read this format",
             "source A b: attempts_max",
+            "source A b: processing_ids",
             "source two: order_by = \"patience\"",
             "source two: there is no key colour",
             "source two: the name stands twice",

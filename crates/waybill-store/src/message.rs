@@ -81,6 +81,9 @@ pub struct Attempt {
     /// Its failure in words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error_reason: Option<String>,
+    /// What was not taken from the message and why, or is otherwise odd about it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 /// One thing that happened.
@@ -159,6 +162,9 @@ impl Message {
                 _ => String::new(),
             };
             tell(attempt.ended_at, format!("attempt {number} {}{why}", attempt.outcome));
+            for warning in &attempt.warnings {
+                tell(attempt.ended_at, format!("attempt {number} warned: {warning}"));
+            }
         }
         if let Some((worker, at)) = &self.claim {
             tell(*at, format!("attempt {} claimed by {worker}", self.attempts));
@@ -215,5 +221,6 @@ fn read_attempt(row: &PgRow) -> Result<Attempt, StoreError> {
         outcome: row.try_get("outcome")?,
         error_class: row.try_get("error_class")?,
         error_reason: row.try_get("error_reason")?,
+        warnings: row.try_get("warnings")?,
     })
 }

@@ -5,15 +5,19 @@
 //! and last the ordering keys, which releases what waited. The acknowledgement to the broker comes
 //! after the commit, never before.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
-use waybill_core::outcome::Failure;
+use waybill_core::outcome::{Done, Failure};
 use waybill_core::recovery::Disposition;
 
-use crate::{Store, StoreError, effects, ordering};
+use crate::effects::{self, Written};
+use crate::{Store, StoreError, ordering};
+
+/// Warnings of one attempt, held by a CHECK: those of its processor, and those of the writing.
+const WARNINGS_MAX: usize = 32;
 
 /// An attempt that ended, and what is to happen next.
 #[derive(Debug, Clone)]
@@ -60,13 +64,10 @@ impl Store {
         ordering::lock(&mut transaction, &ids).await?;
         let live = fence(&mut transaction, settled).await?;
         let (live, late): (Vec<_>, Vec<_>) = settled.iter().partition(|s| live.contains(&s.id));
-        for one in &live {
-            if let Disposition::Complete(list) = &one.disposition {
-                effects::write(&mut transaction, &one.source, one.id, list).await?;
-            }
-        }
+        let written: Vec<_> = live.iter().filter_map(|s| s.written()).collect();
+        let said = effects::write(&mut transaction, &written).await?;
         move_on(&mut transaction, &live).await?;
-        append_attempts(&mut transaction, &live).await?;
+        append_attempts(&mut transaction, &live, &warnings(&written, &said)).await?;
         let recorded: Vec<Uuid> = live.iter().map(|s| s.id).collect();
         let finished: Vec<Uuid> = live.iter().filter(|s| s.leaves_keys()).map(|s| s.id).collect();
         let released = ordering::leave(&mut transaction, &recorded, &finished).await?;
@@ -94,6 +95,13 @@ impl Settled {
             (Disposition::Retry(..), true) => ("retrying", "abandoned"),
             (Disposition::DeadLetter(_), false) => ("dead", "failed"),
             (Disposition::DeadLetter(_), true) => ("dead", "abandoned"),
+        }
+    }
+
+    fn written(&self) -> Option<Written<'_>> {
+        match &self.disposition {
+            Disposition::Complete(done) => Some(Written { id: self.id, source: &self.source, done }),
+            _ => None,
         }
     }
 
@@ -161,16 +169,34 @@ async fn move_on(
     expect(moved, live.len(), "messages moved out of processing")
 }
 
+/// What there is to say of each message, a line each: what its processor said, then the writing.
+fn warnings(written: &[Written<'_>], said: &[(Uuid, &'static str)]) -> HashMap<Uuid, String> {
+    let of = |Written { id, done: Done { warnings, .. }, .. }: &Written<'_>| {
+        let own = said.iter().filter(|(of, _)| of == id).map(|(_, warning)| *warning);
+        let mut lines: Vec<&str> = Vec::new();
+        for line in warnings.iter().map(String::as_str).chain(own) {
+            if lines.len() < WARNINGS_MAX && !lines.contains(&line) {
+                lines.push(line);
+            }
+        }
+        (*id, lines.join("\n"))
+    };
+    written.iter().map(of).collect()
+}
+
 async fn append_attempts(
     transaction: &mut Transaction<'static, Postgres>,
     live: &[&Settled],
+    warnings: &HashMap<Uuid, String>,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "insert into attempt (id, attempt, worker, started_at, ended_at, outcome, error_class, error_reason)
-         select id, attempt, worker, started_at, now(), outcome, error_class, error_reason
+        "insert into attempt
+             (id, attempt, worker, started_at, ended_at, outcome, error_class, error_reason, warnings)
+         select id, attempt, worker, started_at, now(), outcome, error_class, error_reason,
+                string_to_array(warnings, chr(10))
          from unnest($1::uuid[], $2::integer[], $3::text[], $4::timestamptz[], $5::text[],
-                     $6::text[], $7::text[])
-              as g (id, attempt, worker, started_at, outcome, error_class, error_reason)",
+                     $6::text[], $7::text[], $8::text[])
+              as g (id, attempt, worker, started_at, outcome, error_class, error_reason, warnings)",
     )
     .bind(live.iter().map(|s| s.id).collect::<Vec<_>>())
     .bind(live.iter().map(|s| s.attempt).collect::<Vec<_>>())
@@ -179,6 +205,7 @@ async fn append_attempts(
     .bind(live.iter().map(|s| s.ends_in().1).collect::<Vec<_>>())
     .bind(live.iter().map(|s| s.failure().map(|f| f.class.as_str())).collect::<Vec<_>>())
     .bind(live.iter().map(|s| s.failure().map(|f| f.reason.as_str())).collect::<Vec<_>>())
+    .bind(live.iter().map(|s| warnings.get(&s.id).map_or("", String::as_str)).collect::<Vec<_>>())
     .execute(&mut **transaction)
     .await?;
     Ok(())

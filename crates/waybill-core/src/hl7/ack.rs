@@ -41,7 +41,7 @@ pub fn acknowledgement(
     let mode = if request.is_enhanced_mode() { "C" } else { "A" };
     let is_old = is_before_2_5(&request.version());
     let mut answer = Vec::with_capacity(256);
-    let msh = [
+    let mut msh = vec![
         copied(2),
         copied(5),
         copied(6),
@@ -54,6 +54,12 @@ pub fn acknowledgement(
         copied(11),
         copied(12),
     ];
+    let charset = copied(18);
+    if !charset.is_empty() {
+        // what was copied is in the sender's set; all that is ours is ASCII, a part of each of them
+        msh.resize(16, Vec::new());
+        msh.push(charset);
+    }
     own.segment(&mut answer, "MSH", &msh);
     let text = error.filter(|_| is_old).map(|error| own.text(&error.text));
     let msa = [Some(format!("{mode}{letter}").into_bytes()), Some(control_id(request)), text];
@@ -153,7 +159,7 @@ mod tests {
     fn answer(body: &[u8], verdict: Option<&Verdict>) -> String {
         let Ok(message) = Message::parse(body) else { unreachable!("refused: {body:?}") };
         let header = Header::read(message, "application/hl7-v2", "utf-8");
-        let judged = match judge(&header) {
+        let judged = match judge(&header, &[]) {
             Ok(()) => Verdict::Accept,
             Err(refusal) => refusal.into(),
         };
@@ -264,6 +270,19 @@ mod tests {
             text,
             "MSH|^~\\&|R|S|AB|F|20260310141503.201+0000||ACK^A04^ACK|W-7|P|2.5.1\nMSA|AA|1MSA\n"
         );
+    }
+
+    #[test]
+    fn the_answer_is_in_the_requests_character_set() {
+        let bytes = b"MSH|^~\\&|Z\xfcri|F|G\xe4st|R|20260310||ADT^A04|\xf6\\T\\1|X|2.5.1||||||8859/1\r";
+        let Ok(message) = Message::parse(bytes) else { unreachable!("refused") };
+        let header = Header::read(message, "", "utf-8");
+        let Err(refusal) = judge(&header, &[]) else { unreachable!("accepted") };
+        let answer = acknowledgement(&header, &refusal.into(), "W-7", DateTime::<Utc>::default());
+        let expected =
+            b"MSH|^~\\&|G\xe4st|R|Z\xfcri|F|19700101000000.000+0000||ACK^A04^ACK|W-7|X|2.5.1||||||8859/1\r\
+MSA|AR|\xf6\\T\\1\rERR||MSH^1^11|202^Unsupported processing id^HL70357|E||||MSH-11 is not P, D or T\r";
+        assert_eq!(answer.escape_ascii().to_string(), expected.escape_ascii().to_string());
     }
 
     #[test]

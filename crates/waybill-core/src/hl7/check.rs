@@ -27,8 +27,9 @@ impl From<Refusal> for Verdict {
     }
 }
 
-/// Judges a header; the first fault found is the answer.
-pub fn judge(header: &Header<'_>) -> Result<(), Refusal> {
+/// Judges a header; the first fault found is the answer. An empty MSH-11 is acceptable where the
+/// source's `processing_ids` list the empty one.
+pub fn judge(header: &Header<'_>, processing_ids: &[String]) -> Result<(), Refusal> {
     let reject = |code, field, text| Err(Refusal::Reject(AckError::in_msh(code, field, text)));
     let error = |code, field, text| Err(Refusal::Error(AckError::in_msh(code, field, text)));
     if !is_code(&header.code()) {
@@ -37,7 +38,11 @@ pub fn judge(header: &Header<'_>) -> Result<(), Refusal> {
     if !is_code(&header.trigger()) && !header.is_acknowledgement() {
         return reject(ErrorCode::UnsupportedEventCode, 9, "MSH-9.2 is not a trigger event such as A04");
     }
-    if !matches!(&*header.processing_id(), "P" | "D" | "T") {
+    let is_acceptable = match &*header.processing_id() {
+        "P" | "D" | "T" => true,
+        id => id.is_empty() && processing_ids.iter().any(String::is_empty),
+    };
+    if !is_acceptable {
         return reject(ErrorCode::UnsupportedProcessingId, 11, "MSH-11 is not P, D or T");
     }
     if !is_version(&header.version()) {
@@ -76,7 +81,11 @@ mod tests {
     fn check(msh_9_to_12: &str, expected: &str) {
         let body = format!("MSH|^~\\&|A|B|C|D|20260310||{msh_9_to_12}\r");
         let Ok(message) = Message::parse(body.as_bytes()) else { unreachable!("refused: {body}") };
-        let (verdict, error) = match judge(&Header::read(message, "", "utf-8")) {
+        check_judged(msh_9_to_12, expected, judge(&Header::read(message, "", "utf-8"), &["P".to_owned()]));
+    }
+
+    fn check_judged(msh_9_to_12: &str, expected: &str, judged: Result<(), Refusal>) {
+        let (verdict, error) = match judged {
             Ok(()) => return assert_eq!("ok", expected, "{msh_9_to_12}"),
             Err(Refusal::Reject(error)) => ("AR", error),
             Err(Refusal::Error(error)) => ("AE", error),
@@ -106,6 +115,18 @@ mod tests {
         check("ADT^A04|1|P|", "AR 203 MSH-12");
         for version in ["3.0", "2.0", "2.10", "2.5.1.1", "v2.5", "2.5.x", "1"] {
             check(&format!("ADT^A04|1|P|{version}"), "AR 203 MSH-12");
+        }
+    }
+
+    #[test]
+    fn an_empty_processing_id_is_for_the_source_to_allow() {
+        let allowed = ["P".to_owned(), String::new()];
+        for (processing_id, expected) in
+            [("", "ok"), ("\"\"", "ok"), ("^A", "ok"), ("T", "ok"), ("X", "AR 202 MSH-11")]
+        {
+            let body = format!("MSH|^~\\&|A|B|C|D|20260310||ADT^A04|1|{processing_id}|2.5.1\r");
+            let Ok(message) = Message::parse(body.as_bytes()) else { unreachable!("refused: {body}") };
+            check_judged(processing_id, expected, judge(&Header::read(message, "", "utf-8"), &allowed));
         }
     }
 

@@ -38,7 +38,7 @@ fn walk(body: &[u8]) -> bool {
             }
         }
     }
-    let judged = judge(&header).map_or_else(Into::into, |()| Verdict::Accept);
+    let judged = judge(&header, &[]).map_or_else(Into::into, |()| Verdict::Accept);
     let answer = acknowledgement(&header, &judged, "W-1", DateTime::<Utc>::default());
     let read = Message::parse(&answer).map(|answer| answer.segments().count());
     assert_eq!(read, Ok(if judged == Verdict::Accept { 2 } else { 3 }), "{judged:?}");

@@ -66,7 +66,7 @@ impl<'a> Header<'a> {
 
     /// The offset of MSH-7, which timestamps without one are in (HL7 2.5.1, 2.15.9.7).
     pub fn default_offset(&self) -> Option<FixedOffset> {
-        self.sent_at().and_then(|sent_at| sent_at.offset())
+        self.sent_at().and_then(|sent_at| sent_at.local_offset(&self.version()))
     }
 
     /// MSH-9.1, the message code, for instance `ADT`; empty when there is none.

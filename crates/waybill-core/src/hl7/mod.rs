@@ -32,7 +32,7 @@ pub use header::Header;
 pub use patient::PatientId;
 pub use segment::{Segment, Segments};
 pub use separators::Separators;
-pub use time::{Precision, Timestamp};
+pub use time::{Doubt, Precision, Resolved, Timestamp, Zone};
 
 /// One HL7 message: a view of a body that holds exactly one.
 #[derive(Clone, Copy)]

@@ -27,6 +27,15 @@ impl PatientId {
         first
     }
 
+    /// The identifiers of a list that visits may be kept under: every medical record number, else
+    /// the first identifier that has a value. Of more than one type, only the records are told
+    /// apart by their authority for sure: a plan's number may be a family's.
+    pub fn records(list: Field<'_>, charset: Charset) -> Vec<Self> {
+        let records: Vec<Self> =
+            Self::all(list, charset).filter_map(|(is_record, id)| is_record.then_some(id)).collect();
+        if records.is_empty() { Self::preferred(list, charset).into_iter().collect() } else { records }
+    }
+
     /// Every identifier of a list that has a value, each with whether it is a medical record number.
     pub(super) fn all(list: Field<'_>, charset: Charset) -> impl Iterator<Item = (bool, Self)> + use<'_> {
         list.repetitions().filter_map(move |one| Some((is_record_number(one), Self::read(one, charset)?)))
@@ -71,6 +80,23 @@ mod tests {
         check("42^^^UC&1.2.3&ISO^MR", Some(("42", "UC&1.2.3&ISO")));
         check("1^^^A^PI~2^^^B^MR~3^^^C^MR", Some(("2", "B")));
         check("1^^^A^PI~2^^^B^SS", Some(("1", "A")));
+    }
+
+    fn check_records(mrg_1: &str, expected: &[&str]) {
+        let body = format!("MSH|^~\\&|A\rMRG|{mrg_1}\r");
+        let Ok(message) = Message::parse(body.as_bytes()) else { unreachable!("refused: {body}") };
+        let read = PatientId::records(message.field("MRG", 1), Charset::Utf8);
+        let read: Vec<_> =
+            read.iter().map(|patient| format!("{}@{}", patient.id, patient.authority)).collect();
+        assert_eq!(read, expected, "{mrg_1}");
+    }
+
+    #[test]
+    fn every_record_number_counts_else_the_first_identifier() {
+        check_records("1^^^A^PI~2^^^B^MR~3^^^C^MR~\"\"^^^C^MR", &["2@B", "3@C"]);
+        check_records("1^^^A^PI~2^^^B^SS", &["1@A"]);
+        check_records("\"\"~2", &["2@"]);
+        check_records("", &[]);
     }
 
     #[test]

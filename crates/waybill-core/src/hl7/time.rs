@@ -1,11 +1,11 @@
 //! HL7 timestamps: `YYYY[MM[DD[HH[MM[SS[.S[S[S[S]]]]]]]]][+/-ZZZZ]` (HL7 2.5.1, data type DTM).
 //!
 //! As many digits as the sender was sure of. A date is never made into an instant: a birthday has
-//! no time zone. Nothing here knows what time it is.
+//! no time zone. A local hour that occurs twice or never is flagged, never guessed. Nothing here
+//! knows what time it is.
 
 use chrono::{
-    DateTime, Days, FixedOffset, MappedLocalTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone,
-    Timelike, Utc,
+    DateTime, FixedOffset, MappedLocalTime, NaiveDate, NaiveDateTime, NaiveTime, TimeZone as _, Utc,
 };
 use chrono_tz::Tz;
 
@@ -15,6 +15,8 @@ pub struct Timestamp {
     local: NaiveDateTime,
     precision: Precision,
     offset: Option<FixedOffset>,
+    /// Written `-0000`.
+    minus_zero: bool,
 }
 
 /// The smallest unit a timestamp names.
@@ -34,6 +36,37 @@ pub enum Precision {
     Second,
     /// `YYYYMMDDHHMMSS.S…`
     Fraction,
+}
+
+/// What a timestamp means on the world's clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Resolved {
+    /// The instant; none when the hour is not known, or in doubt.
+    pub utc: Option<DateTime<Utc>>,
+    /// Where its offset is from.
+    pub zone: Zone,
+    /// Why a local time names no single instant.
+    pub doubt: Option<Doubt>,
+}
+
+/// Where the offset of a timestamp is from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Zone {
+    /// It carries one.
+    Explicit,
+    /// MSH-7 of its message carries one (HL7 2.5.1, 2.15.9.7).
+    Message,
+    /// The source's time zone.
+    Source,
+}
+
+/// Why a local time names no single instant in its zone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doubt {
+    /// It occurs twice: the clocks were put back.
+    Ambiguous,
+    /// It never occurs: the clocks were put forward.
+    Nonexistent,
 }
 
 impl Timestamp {
@@ -64,7 +97,8 @@ impl Timestamp {
         let nanoseconds = if fraction.is_empty() { 0 } else { nanoseconds(fraction.get(1..)?)? };
         let (hour, minute, second) = (part(8, 10, 0)?, part(10, 12, 0)?, part(12, 14, 0)?);
         let time = NaiveTime::from_hms_nano_opt(hour, minute, second, nanoseconds)?;
-        Some(Self { local: date.and_time(time), precision, offset })
+        let minus_zero = zone == b"-0000";
+        Some(Self { local: date.and_time(time), precision, offset, minus_zero })
     }
 
     /// How exact it is.
@@ -77,24 +111,41 @@ impl Timestamp {
         self.offset
     }
 
+    /// The offset of the place it was written at, given the message's version (MSH-12): its own,
+    /// but from version 2.9 on `-0000` says that this one is not known (2.9, data type DTM).
+    pub fn local_offset(&self, version: &str) -> Option<FixedOffset> {
+        let unknown = self.minus_zero && matches!(version.as_bytes(), [b'2', b'.', b'9', ..]);
+        self.offset.filter(|_| !unknown)
+    }
+
     /// The date it names, for birth dates: local, and only when the day is known.
     pub fn date(&self) -> Option<NaiveDate> {
         (self.precision >= Precision::Day).then_some(self.local.date())
     }
 
-    /// The instant it names; `None` when it does not know the hour.
+    /// The instant it names.
     ///
     /// Without an offset of its own, `default_offset` applies (that of the message's MSH-7), else
-    /// `zone`. There a local time that occurs twice is the earlier instant, and one that never
-    /// occurs is the first instant after the gap.
-    pub fn to_utc(&self, default_offset: Option<FixedOffset>, zone: Tz) -> Option<DateTime<Utc>> {
+    /// `zone`. There a local time may occur twice or never: then there is a doubt, and no instant.
+    pub fn resolve(&self, default_offset: Option<FixedOffset>, zone: Tz) -> Resolved {
+        let (offset, from) = match (self.offset, default_offset) {
+            (Some(offset), _) => (Some(offset), Zone::Explicit),
+            (None, Some(offset)) => (Some(offset), Zone::Message),
+            (None, None) => (None, Zone::Source),
+        };
         if self.precision < Precision::Hour {
-            return None;
+            return Resolved { utc: None, zone: from, doubt: None };
         }
-        match self.offset.or(default_offset) {
-            Some(offset) => self.local.and_local_timezone(offset).single().map(|at| at.to_utc()),
-            None => in_zone(self.local, zone),
-        }
+        let mapped = match offset {
+            Some(offset) => offset.from_local_datetime(&self.local).map(|at| at.to_utc()),
+            None => zone.from_local_datetime(&self.local).map(|at| at.to_utc()),
+        };
+        let (utc, doubt) = match mapped {
+            MappedLocalTime::Single(at) => (Some(at), None),
+            MappedLocalTime::Ambiguous(..) => (None, Some(Doubt::Ambiguous)),
+            MappedLocalTime::None => (None, Some(Doubt::Nonexistent)),
+        };
+        Resolved { utc, zone: from, doubt }
     }
 }
 
@@ -103,30 +154,6 @@ impl std::fmt::Debug for Timestamp {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Timestamp({:?})", self.precision)
     }
-}
-
-fn in_zone(local: NaiveDateTime, zone: Tz) -> Option<DateTime<Utc>> {
-    match zone.from_local_datetime(&local) {
-        MappedLocalTime::Single(at) | MappedLocalTime::Ambiguous(at, _) => Some(at.to_utc()),
-        MappedLocalTime::None => after_gap(local, zone),
-    }
-}
-
-/// The end of the gap that `local` lies in, by halving: no gap is longer than a day, and all end
-/// on a whole second.
-fn after_gap(local: NaiveDateTime, zone: Tz) -> Option<DateTime<Utc>> {
-    let instant = |local: &NaiveDateTime| zone.from_local_datetime(local).earliest();
-    let mut missing = local.with_nanosecond(0)?;
-    let mut found = missing.checked_add_days(Days::new(1))?;
-    while found - missing > TimeDelta::seconds(1) {
-        let middle = missing + TimeDelta::seconds((found - missing).num_seconds() / 2);
-        if instant(&middle).is_some() {
-            found = middle;
-        } else {
-            missing = middle;
-        }
-    }
-    instant(&found).map(|at| at.to_utc())
 }
 
 /// `+HHMM` or `-HHMM`, up to 14 hours.
@@ -158,7 +185,7 @@ mod tests {
     use chrono_tz::America::New_York;
     use chrono_tz::Tz;
 
-    use super::{Precision, Timestamp};
+    use super::{Doubt, Precision, Timestamp, Zone};
 
     fn check(text: &str, precision: Precision, utc: &str) {
         check_in(text, None, New_York, utc);
@@ -169,7 +196,7 @@ mod tests {
     /// The instant of `text`; "-" when it names none.
     fn check_in(text: &str, default_offset: Option<FixedOffset>, zone: Tz, utc: &str) {
         let instant = Timestamp::parse(text.as_bytes())
-            .and_then(|time| time.to_utc(default_offset, zone))
+            .and_then(|time| time.resolve(default_offset, zone).utc)
             .map_or_else(|| "-".to_owned(), |at| at.to_rfc3339());
         assert_eq!(instant.replace("+00:00", "Z"), utc, "{text}");
     }
@@ -205,20 +232,69 @@ mod tests {
         check_in("20260310+0500", message, New_York, "-");
     }
 
-    #[test]
-    fn an_hour_that_occurs_twice_is_the_earlier_one() {
-        check("202611010130", Precision::Minute, "2026-11-01T05:30:00Z");
-        check("202611010230", Precision::Minute, "2026-11-01T07:30:00Z");
+    fn check_doubt(text: &str, zone: Tz, expected: Option<Doubt>) {
+        let Some(time) = Timestamp::parse(text.as_bytes()) else { unreachable!("{text}") };
+        let resolved = time.resolve(None, zone);
+        assert_eq!(resolved.doubt, expected, "{text}");
+        assert_eq!(resolved.utc.is_none(), expected.is_some(), "{text}");
     }
 
     #[test]
-    fn an_hour_that_never_occurs_is_the_end_of_the_gap() {
-        for text in ["202603080200", "20260308023000.5", "20260308025959.999"] {
-            check_in(text, None, New_York, "2026-03-08T07:00:00Z");
+    fn a_local_hour_that_occurs_twice_is_in_doubt() {
+        for text in ["2026110101", "202611010100", "20261101015959.999"] {
+            check_doubt(text, New_York, Some(Doubt::Ambiguous));
         }
-        check_in("202603080300", None, New_York, "2026-03-08T07:00:00Z");
-        check_in("202603080159", None, New_York, "2026-03-08T06:59:00Z");
-        check_in("201112301200", None, chrono_tz::Pacific::Apia, "2011-12-30T10:00:00Z");
+        check_doubt("20261101005959", New_York, None);
+        check_doubt("202611010200", New_York, None);
+        check_doubt("202611010130-0400", New_York, None);
+    }
+
+    #[test]
+    fn a_local_hour_that_never_occurs_is_in_doubt() {
+        for text in ["202603080200", "20260308023000.5", "20260308025959.999"] {
+            check_doubt(text, New_York, Some(Doubt::Nonexistent));
+        }
+        check_doubt("202603080300", New_York, None);
+        check_doubt("202603080159", New_York, None);
+        check_doubt("201112301200", chrono_tz::Pacific::Apia, Some(Doubt::Nonexistent));
+    }
+
+    #[test]
+    fn an_offset_leaves_no_doubt() {
+        let offset = FixedOffset::east_opt(-5 * 3600);
+        for text in ["202603080230", "202611010130", "202603080230+0100"] {
+            let Some(time) = Timestamp::parse(text.as_bytes()) else { unreachable!("{text}") };
+            let resolved = time.resolve(offset, New_York);
+            assert!(resolved.utc.is_some() && resolved.doubt.is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn where_the_offset_is_from_is_said() {
+        let zone = |text: &str, default_offset| {
+            Timestamp::parse(text.as_bytes()).map(|time| time.resolve(default_offset, New_York).zone)
+        };
+        let message = FixedOffset::east_opt(3600);
+        assert_eq!(zone("202603100915+0500", message), Some(Zone::Explicit));
+        assert_eq!(zone("202603100915", message), Some(Zone::Message));
+        assert_eq!(zone("202603100915", None), Some(Zone::Source));
+        assert_eq!(zone("20260310", None), Some(Zone::Source));
+    }
+
+    #[test]
+    fn minus_zero_is_utc_and_from_2_9_says_nothing_about_the_place() {
+        let local = |text: &str, version| {
+            Timestamp::parse(text.as_bytes())
+                .and_then(|time| time.local_offset(version))
+                .map(|offset| offset.local_minus_utc())
+        };
+        check("202603100915-0000", Precision::Minute, "2026-03-10T09:15:00Z");
+        assert_eq!(local("202603100915-0000", "2.8.2"), Some(0));
+        assert_eq!(local("202603100915-0000", "2.9"), None);
+        assert_eq!(local("202603100915-0000", "2.9.1"), None);
+        assert_eq!(local("202603100915+0000", "2.9"), Some(0));
+        assert_eq!(local("202603100915-0500", "2.9"), Some(-5 * 3600));
+        assert_eq!(local("202603100915", "2.5"), None);
     }
 
     #[test]

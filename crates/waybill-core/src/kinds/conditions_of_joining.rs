@@ -49,7 +49,7 @@ impl fmt::Debug for Signature {
 /// Reads one message into the signature it reports.
 pub fn process(input: &Input<'_>) -> Outcome {
     match evaluate(input.body) {
-        Ok(signature) => Outcome::Done(vec![Effect::Signature(signature)]),
+        Ok(signature) => Outcome::Done(vec![Effect::Signature(signature)].into()),
         Err(failure) => Outcome::Failed(failure),
     }
 }

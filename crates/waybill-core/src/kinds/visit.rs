@@ -3,20 +3,21 @@
 //! From one message to what it changes: one visit, or, for a merge, whose visits they are. Every
 //! value is three-valued, so that an event which is silent about a name deletes none. Nothing is
 //! known here of what the ledger holds; what depends on it (`StatusChange::Progress`) is said as
-//! data. Reasons of failures name fields, never their values.
+//! data. Reasons of failures and warnings name fields, never their values.
 
 mod read;
 mod step;
 #[cfg(test)]
 mod tests;
+mod times;
 
 use std::fmt;
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-use crate::hl7::{Header, Message, PatientId, Value};
+use crate::hl7::{Charset, Header, Message, PatientId, Value};
 use crate::kinds::{Input, Kind};
-use crate::outcome::{ErrorClass, Failure, Outcome};
+use crate::outcome::{Done, ErrorClass, Failure, Outcome};
 use crate::source::Format;
 use step::Step;
 
@@ -29,10 +30,8 @@ pub const KIND: Kind = Kind { name: "visit", formats: &[Format::Hl7v2], process 
 pub struct VisitChange {
     /// PV1-19.1; for an appointment without a visit SCH-1.1, else SCH-2.1.
     pub visit_id: String,
-    /// PID-3.1, the repetition of type MR first.
-    pub patient_id: String,
-    /// Its PID-3.4; empty when nobody is named.
-    pub patient_authority: String,
+    /// PID-3.1 and PID-3.4, the repetition of type MR first.
+    pub patient: PatientId,
     /// PID-5.1, the surname.
     pub family_name: Value<String>,
     /// PID-5.2.
@@ -49,6 +48,8 @@ pub struct VisitChange {
     pub arrived_at: Value<DateTime<Utc>>,
     /// On A03: PV1-45, else EVN-2, else MSH-7. Cleared by A13.
     pub closed_at: Value<DateTime<Utc>>,
+    /// EVN-2, when the sender recorded the event, where that is an instant.
+    pub recorded_at: Option<DateTime<Utc>>,
 }
 
 impl fmt::Debug for VisitChange {
@@ -102,7 +103,7 @@ pub enum StatusChange {
 /// All visits of `prior` belong to `survivor` from now on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Merge {
-    /// MRG-1.
+    /// MRG-1, one of its record numbers.
     pub prior: PatientId,
     /// PID-3 of the same group.
     pub survivor: PatientId,
@@ -125,10 +126,39 @@ fn evaluate(input: &Input<'_>) -> Result<Outcome, Failure> {
     if !input.reading.processing_ids.iter().any(|effective| *effective == processing_id) {
         return Ok(Outcome::Ignored("processing id without effects"));
     }
-    match Step::of(&code, &trigger) {
-        None => Ok(Outcome::Ignored("trigger not handled")),
-        Some(Step::Merge) => read::merges(&header).map(Outcome::Done),
-        Some(step) => read::change(&header, step, input.reading.timezone).map(Outcome::Done),
+    if is_fragment(&message) {
+        return Err(invalid(
+            "MSH-14/DSC: a fragment of a continued message; Waybill does not join fragments: \
+             ask the partner to send it whole",
+        ));
+    }
+    let mut done = match Step::of(&code, &trigger) {
+        None => return Ok(Outcome::Ignored("trigger not handled")),
+        Some(Step::Merge) => read::merges(&header)?,
+        Some(step) => read::change(&header, step, input.reading.timezone)?,
+    };
+    warn_of_text(&header, input.body, &mut done);
+    Ok(Outcome::Done(done))
+}
+
+/// Whether the message is continued in, or continues, another one (HL7 2.5.1, 2.10.2): its pointer
+/// is in MSH-14 of what follows, and in DSC-1 of what is followed.
+fn is_fragment(message: &Message<'_>) -> bool {
+    [("MSH", 14), ("DSC", 1)]
+        .into_iter()
+        .any(|(segment, n)| message.field(segment, n).component(1).text(Charset::Utf8).present().is_some())
+}
+
+/// Says what was a guess in the reading of its text.
+fn warn_of_text(header: &Header<'_>, body: &[u8], done: &mut Done) {
+    if header.charset() == Charset::Utf8 && std::str::from_utf8(body).is_err() {
+        done.warn(
+            "some of the text is not in UTF-8, as HTTP, MSH-18 or the source says: it was read as 8859/1",
+        );
+    }
+    let mut others = header.field(18).repetitions().skip(1);
+    if others.any(|other| Charset::named(&String::from_utf8_lossy(other.raw())) != header.charset()) {
+        done.warn("MSH-18 names several character sets: text in any but the first may be garbled");
     }
 }
 

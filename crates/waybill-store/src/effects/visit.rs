@@ -1,18 +1,19 @@
 //! The projection `visit`: one row per visit or appointment, changed by each of its events.
 
-use sqlx::{Postgres, Transaction};
-use uuid::Uuid;
+use sqlx::{Postgres, Row as _, Transaction};
 use waybill_core::hl7::Value;
-use waybill_core::kinds::visit::{Merge, StatusChange, VisitChange};
+use waybill_core::kinds::visit::{StatusChange, VisitChange};
 
+use super::Written;
+use super::patient::{REDIRECTED, Survivors};
 use crate::StoreError;
 
 /// For each changeable column: the value (null when there is none), and whether it is to be kept.
 const CHANGE: &str = "
 insert into visit as known
     (source, visit_id, patient_id, patient_authority, status, family_name, given_name, birth_date,
-     location, scheduled_at, arrived_at, closed_at, updated_by)
-values ($1, $2, $3, $4, $5, $6, $8, $10, $12, $14, $16, $18, $20)
+     location, scheduled_at, arrived_at, closed_at, updated_by, recorded_at)
+values ($1, $2, $3, $4, $5, $6, $8, $10, $12, $14, $16, $18, $20, $22)
 on conflict (source, visit_id) do update
 set patient_id = excluded.patient_id,
     patient_authority = excluded.patient_authority,
@@ -26,24 +27,33 @@ set patient_id = excluded.patient_id,
     scheduled_at = case when $15 then known.scheduled_at else excluded.scheduled_at end,
     arrived_at = case when $17 then known.arrived_at else excluded.arrived_at end,
     closed_at = case when $19 then known.closed_at else excluded.closed_at end,
-    updated_by = excluded.updated_by";
+    updated_by = excluded.updated_by,
+    -- greatest passes over nulls
+    recorded_at = greatest(known.recorded_at, excluded.recorded_at)
+returning coalesce(recorded_at > $22, false)";
 
-/// Applies one event to its visit; a visit not seen before begins with it.
-pub(super) async fn change(
+const OUT_OF_DATE: &str = "EVN-2 is older than that of a message applied to this visit before: \
+                           applied all the same, in the order of acceptance";
+
+/// Applies one event to its visit; a visit not seen before begins with it. The order is that of
+/// acceptance, whatever the sender's clocks say: an older event is applied, and said to be older.
+pub(super) async fn change<'a>(
     transaction: &mut Transaction<'static, Postgres>,
-    source: &str,
-    id: Uuid,
+    survivors: &Survivors<'a>,
+    message: &Written<'a>,
     change: &VisitChange,
-) -> Result<(), StoreError> {
+) -> Result<Vec<&'static str>, StoreError> {
+    let survivor = survivors.of(message.source, &change.patient);
+    let patient = survivor.unwrap_or(&change.patient);
     let (status, progress) = match change.status {
         StatusChange::To(status) => (status.as_str(), false),
         StatusChange::Progress => ("in_progress", true),
     };
     let mut query = sqlx::query(CHANGE)
-        .bind(source)
+        .bind(message.source)
         .bind(&change.visit_id)
-        .bind(&change.patient_id)
-        .bind(&change.patient_authority)
+        .bind(&patient.id)
+        .bind(&patient.authority)
         .bind(status);
     for text in [&change.family_name, &change.given_name] {
         query = query.bind(given(text)).bind(is_kept(text));
@@ -53,30 +63,10 @@ pub(super) async fn change(
     for time in [&change.scheduled_at, &change.arrived_at, &change.closed_at] {
         query = query.bind(given(time)).bind(is_kept(time));
     }
-    query.bind(id).bind(progress).execute(&mut **transaction).await?;
-    Ok(())
-}
-
-/// Moves the prior patient's visits to the survivor.
-pub(super) async fn merge(
-    transaction: &mut Transaction<'static, Postgres>,
-    source: &str,
-    id: Uuid,
-    merge: &Merge,
-) -> Result<(), StoreError> {
-    sqlx::query(
-        "update visit set patient_id = $4, patient_authority = $5, updated_by = $6
-         where source = $1 and patient_id = $2 and patient_authority = $3",
-    )
-    .bind(source)
-    .bind(&merge.prior.id)
-    .bind(&merge.prior.authority)
-    .bind(&merge.survivor.id)
-    .bind(&merge.survivor.authority)
-    .bind(id)
-    .execute(&mut **transaction)
-    .await?;
-    Ok(())
+    query = query.bind(message.id).bind(progress).bind(change.recorded_at);
+    let is_older: bool = query.fetch_one(&mut **transaction).await?.try_get(0)?;
+    let said = [(survivor.is_some(), REDIRECTED), (is_older, OUT_OF_DATE)];
+    Ok(said.into_iter().filter_map(|(is, warning)| is.then_some(warning)).collect())
 }
 
 fn given<T>(value: &Value<T>) -> Option<&T> {

@@ -24,9 +24,9 @@ const ID: &str = r#""8f0a52a1-5f0e-4c3c-9d8e-0d8d3a1c7a01""#;
 const AT: &str = r#""2023-06-05T09:30:15.123456Z""#;
 
 fn check(body: &str, id: &str, signed_at: &str, version: &str) {
-    let Outcome::Done(effects) = run(body.as_bytes()) else { unreachable!("not done: {body}") };
+    let Outcome::Done(done) = run(body.as_bytes()) else { unreachable!("not done: {body}") };
     let [Effect::Signature(Signature { programme_membership_id, signed_at: at, version: seen })] =
-        &effects[..]
+        &done.effects[..]
     else {
         unreachable!("no signature: {body}")
     };
@@ -148,5 +148,8 @@ fn any_bytes_are_survived() {
 #[test]
 fn debug_shows_no_content() {
     let shown = format!("{:?}", run(body(ID, AT, r#""GG9""#).as_bytes()));
-    assert_eq!(shown, "Done([Signature(Signature { version: \"GG9\", .. })])");
+    assert_eq!(
+        shown,
+        "Done(Done { effects: [Signature(Signature { version: \"GG9\", .. })], warnings: [] })"
+    );
 }

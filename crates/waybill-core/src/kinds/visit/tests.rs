@@ -1,7 +1,9 @@
 //! Tests of the kind `visit`: one message in, the change it means out.
 
+mod fixtures;
 mod merges;
 mod times;
+mod warnings;
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -9,7 +11,7 @@ use uuid::Uuid;
 use super::{Status, StatusChange, VisitChange, process};
 use crate::hl7::Value;
 use crate::kinds::{Effect, Input, Reading};
-use crate::outcome::{ErrorClass, Failure, Outcome};
+use crate::outcome::{Done, ErrorClass, Failure, Outcome};
 
 const MSH: &str = "MSH|^~\\&|CLOCKWISE|UC_EAST|GATEWAY|HUB|20260310091502.120-0500||";
 const PID: &str = "PID|1||4^^^X^PI~MRN1001^^^UC_EAST^MR||DOE^JANE^Q||19840912|F\r";
@@ -39,13 +41,18 @@ fn event(msh_9: &str, rest: &str) -> String {
     format!("{MSH}{msh_9}|CW-1|P|2.5.1\r{rest}")
 }
 
+/// What a message that is processed means.
+fn done(body: &str) -> Done {
+    match run(body) {
+        Outcome::Done(done) => done,
+        other => unreachable!("{body}: {other:?}"),
+    }
+}
+
 /// The one visit change of a message.
 fn change(body: &str) -> VisitChange {
-    match run(body) {
-        Outcome::Done(effects) => match effects.into_iter().next() {
-            Some(Effect::Visit(change)) => change,
-            other => unreachable!("{body}: {other:?}"),
-        },
+    match done(body).effects.into_iter().next() {
+        Some(Effect::Visit(change)) => change,
         other => unreachable!("{body}: {other:?}"),
     }
 }
@@ -119,14 +126,15 @@ fn other_triggers_and_processing_ids_have_no_effects() {
             "processing id without effects",
         );
     }
+    check_ignored(&visit("ADT^A04").replace("|P|2.5.1", "|T|2.5.1||9"), "processing id without effects");
     assert_eq!(change(&visit("ADT^A04").replace("|P|2.5.1", "|P^A|2.5.1")).visit_id, "V-9001");
 }
 
 #[test]
 fn the_patient_the_name_and_the_place_are_read() {
     let seen = change(&visit("ADT^A04^ADT_A01"));
-    assert_eq!((seen.visit_id.as_str(), seen.patient_id.as_str()), ("V-9001", "MRN1001"));
-    assert_eq!(seen.patient_authority, "UC_EAST");
+    assert_eq!((seen.visit_id.as_str(), seen.patient.id.as_str()), ("V-9001", "MRN1001"));
+    assert_eq!(seen.patient.authority, "UC_EAST");
     assert_eq!(seen.family_name, Value::Present("DOE".to_owned()));
     assert_eq!(seen.given_name, Value::Present("JANE".to_owned()));
     assert_eq!(seen.birth_date.map(|date| date.to_string()), Value::Present("1984-09-12".to_owned()));
@@ -142,7 +150,7 @@ fn absent_keeps_and_null_clears() {
     let seen = change(&event("ADT^A08", &format!("PID|1||1||\"\"||1984\r{}", pv1(&[(19, "V")]))));
     assert_eq!((seen.family_name, seen.given_name), (Value::Null, Value::Null));
     assert_eq!((seen.birth_date, seen.location), (Value::Absent, Value::Absent));
-    assert_eq!(seen.patient_authority, "");
+    assert_eq!(seen.patient.authority, "");
 }
 
 #[test]
@@ -155,10 +163,10 @@ fn text_is_decoded_and_the_place_is_as_sent() {
         ("application/hl7-v2", &latin_1),
         ("application/hl7-v2", &body.clone().into_bytes()),
     ] {
-        let Outcome::Done(effects) = run_as(content_type, bytes) else { unreachable!("{content_type}") };
-        let Some(Effect::Visit(seen)) = effects.first() else { unreachable!("{content_type}") };
-        assert_eq!((seen.visit_id.as_str(), seen.patient_id.as_str()), ("V^1", "1&2"));
-        assert_eq!(seen.patient_authority, "A&1.2&ISO");
+        let Outcome::Done(done) = run_as(content_type, bytes) else { unreachable!("{content_type}") };
+        let Some(Effect::Visit(seen)) = done.effects.first() else { unreachable!("{content_type}") };
+        assert_eq!((seen.visit_id.as_str(), seen.patient.id.as_str()), ("V^1", "1&2"));
+        assert_eq!(seen.patient.authority, "A&1.2&ISO");
         assert_eq!(seen.family_name, Value::Present("MüLLER".to_owned()));
         assert_eq!(seen.given_name, Value::Present("ZOë".to_owned()));
         assert_eq!(seen.location, Value::Present("W\\T\\^R~Xë".to_owned()));
@@ -211,7 +219,13 @@ fn what_cannot_be_read_is_said_by_position() {
 #[test]
 fn debug_shows_no_content() {
     let shown = format!("{:?}", run(&visit("ADT^A04")));
-    assert_eq!(shown, "Done([Visit(VisitChange { status: To(Arrived), .. })])");
+    assert_eq!(
+        shown,
+        "Done(Done { effects: [Visit(VisitChange { status: To(Arrived), .. })], warnings: [] })"
+    );
     let shown = format!("{:?}", run(&event("ADT^A40", "PID|1||1\rMRG|9\r")));
-    assert_eq!(shown, "Done([Merge(Merge { prior: PatientId(..), survivor: PatientId(..) })])");
+    assert_eq!(
+        shown,
+        "Done(Done { effects: [Merge(Merge { prior: PatientId(..), survivor: PatientId(..) })], warnings: [] })"
+    );
 }

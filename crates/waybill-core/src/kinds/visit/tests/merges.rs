@@ -1,14 +1,13 @@
 //! Tests of merges: which patients a message makes one, and in which direction.
 
-use super::{check_invalid, event, run};
+use super::{check_invalid, done, event};
 use crate::kinds::Effect;
-use crate::outcome::Outcome;
 
 /// The merges of a message, as `prior@authority>survivor@authority`.
 fn check_merges(trigger: &str, groups: &str, expected: &[&str]) {
     let body = event(&format!("ADT^{trigger}"), &format!("EVN|{trigger}\r{groups}"));
-    let Outcome::Done(effects) = run(&body) else { unreachable!("not done: {body}") };
-    let merges = effects.iter().map(|effect| match effect {
+    let done = done(&body);
+    let merges = done.effects.iter().map(|effect| match effect {
         Effect::Merge(merge) => {
             let (prior, survivor) = (&merge.prior, &merge.survivor);
             format!("{}@{}>{}@{}", prior.id, prior.authority, survivor.id, survivor.authority)
@@ -24,6 +23,21 @@ fn a_merge_needs_no_visit() {
         check_merges(trigger, "PID|1||1^^^A^MR\rPD1|x\rMRG|9^^^B^MR\r", &["9@B>1@A"]);
         check_merges(trigger, "PID|1||7^^^C^PI~1^^^A^MR\rMRG|8^^^C^PI~9^^^A^MR\rPV1|1\r", &["9@A>1@A"]);
     }
+}
+
+#[test]
+fn every_record_number_of_the_prior_patient_counts() {
+    let groups = "PID|1||7^^^C^PI~1^^^A^MR\rMRG|8^^^C^PI~9^^^A^MR~3^^^B^MR\r";
+    check_merges("A40", groups, &["9@A>1@A", "3@B>1@A"]);
+    check_merges("A40", "PID|1||1^^^A^MR\rMRG|8^^^C^PI~9^^^A^PI\r", &["8@C>1@A"]);
+}
+
+#[test]
+fn a_patient_is_not_merged_into_itself() {
+    check_merges("A40", "PID|1||1^^^A\rMRG|1^^^A\r", &[]);
+    check_merges("A40", "PID|1||1^^^A^MR\rMRG|1^^^A^MR~1^^^B^MR\r", &["1@B>1@A"]);
+    let body = event("ADT^A40", "PID|1||1^^^A\rMRG|1^^^A\r");
+    assert_eq!(done(&body).warnings, ["PID-3 and MRG-1 name the same patient: nothing was merged for it"]);
 }
 
 #[test]

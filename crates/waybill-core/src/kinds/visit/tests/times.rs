@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{PID, appointment, change, check_invalid, event, pv1, visit};
+use super::{PID, appointment, change, event, pv1};
 use crate::hl7::Value;
 
 /// One of the three times of an event: "-" absent, "null", or the instant.
@@ -52,17 +52,13 @@ fn an_appointment_is_scheduled_by_sch_11_4() {
 }
 
 #[test]
-fn a_used_timestamp_that_is_none_is_named() {
-    let arrival =
-        |pv1_44, evn| event("ADT^A04", &format!("EVN||{evn}\r{PID}{}", pv1(&[(19, "V"), (44, pv1_44)])));
-    check_invalid(&arrival("SECRET", ""), "PV1-44 is not an HL7 timestamp");
-    check_invalid(&arrival("", "10:30"), "EVN-2 is not an HL7 timestamp");
-    check_invalid(&visit("ADT^A08").replace("19840912", "12.9.84"), "PID-7 is not an HL7 timestamp");
-    check_invalid(
-        &appointment("SIU^S12").replace("2026031110", "2026-03-11 10"),
-        "SCH-11.4 is not an HL7 timestamp",
-    );
-    let discharge = visit("ADT^A03").replace("20260310091502.120-0500", "today");
-    check_invalid(&discharge, "MSH-7 is not an HL7 timestamp");
-    assert_eq!(shown(change(&arrival("202603100900", "SECRET")).arrived_at), "2026-03-10T14:00:00Z");
+fn when_it_was_recorded_is_evn_2_if_that_is_an_instant() {
+    let recorded = |evn_2: &str| {
+        let body = event("ADT^A08", &format!("EVN||{evn_2}\r{PID}{}", pv1(&[(19, "V")])));
+        change(&body).recorded_at.map_or_else(|| "-".to_owned(), |at| at.to_rfc3339())
+    };
+    assert_eq!(recorded("202603100915"), "2026-03-10T14:15:00+00:00");
+    for text in ["", "\"\"", "20260310", "noon"] {
+        assert_eq!(recorded(text), "-", "{text}");
+    }
 }

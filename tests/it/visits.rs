@@ -1,0 +1,479 @@
+//! The projection `visit`, end to end: messages in, rows out.
+//!
+//! A message is written as one line: its trigger, then fields by name (`p` PID-3, `mrg` MRG-1, `v`
+//! PV1-19, `sch` SCH-1, ...). `#` stands for the case, which has patients and visits of its own.
+
+use crate::support::partner::acknowledged;
+use crate::support::world::SOURCES;
+use crate::support::{Partner, World};
+
+/// Messages, and the rows of `visit` they end in.
+struct Case {
+    what: &'static str,
+    messages: &'static [&'static str],
+    rows: &'static [&'static str],
+}
+
+/// An identifier alone is a medical record number of EAST.
+fn identifier(text: &str) -> String {
+    if text.contains('^') { text.to_owned() } else { format!("{text}^^^EAST^MR") }
+}
+
+/// The message that a line of a case says, under a control id.
+fn message(line: &str, control_id: &str) -> String {
+    let mut words = line.split(' ');
+    let trigger = words.next().unwrap();
+    let (mut people, mut fields) = (Vec::new(), Vec::new());
+    for word in words {
+        match word.split_once('=').unwrap() {
+            ("p", id) => people.push(format!("PID|||{}", identifier(id))),
+            ("mrg", id) => people.push(format!("MRG|{}", identifier(id))),
+            field => fields.push(field),
+        }
+    }
+    let field = |name: &str, absent: &'static str| {
+        fields.iter().find(|(of, _)| *of == name).map_or(absent, |(_, value)| *value).to_owned()
+    };
+    let code = if trigger.starts_with('S') { "SIU" } else { "ADT" };
+    let sent = format!(
+        "{}||{code}^{trigger}|{control_id}|{}|2.5.1",
+        field("sent", "20260310120000-0500"),
+        field("msh11", "P")
+    );
+    let mut segments = vec![format!("MSH|^~\\&|APP|EAST|WAYBILL|HUB|{sent}||{}", field("msh14", "").trim())];
+    if code == "SIU" {
+        segments.push(format!("SCH|{}||||||||||^^^{}", field("sch", ""), field("start", "")));
+    } else {
+        segments.push(format!("EVN||{}", field("evn", "")));
+    }
+    if people.len() == 1 {
+        people[0] = format!("{}||{}||{}", people[0], field("name", ""), field("born", ""));
+    }
+    segments.append(&mut people);
+    let (blank, far) = ("|".repeat(15), "|".repeat(25));
+    let (place, visit) = (field("loc", ""), field("v", ""));
+    segments.push(format!("PV1||O|{place}|{blank}{visit}{far}{}|{}", field("pv44", ""), field("pv45", "")));
+    segments.join("\r") + "\r"
+}
+
+/// Posts the messages of `case`, one after another; their ids.
+async fn post(partner: &Partner, case: &str, messages: &[&str]) -> Vec<String> {
+    let mut ids = Vec::new();
+    for (number, line) in messages.iter().enumerate() {
+        let body = message(&line.replace('#', case), &format!("{case}-{number}"));
+        let response = partner.hl7(body).send().await.unwrap();
+        assert_eq!(response.status(), 200, "{line}");
+        ids.push(acknowledged(&response));
+    }
+    ids
+}
+
+/// The rows of `case` in `source`, what is null left out.
+async fn rows(world: &World, source: &str, case: &str) -> Vec<String> {
+    sqlx::query_scalar(
+        "select concat_ws(' ', replace(visit_id, $2, '#'),
+                replace(patient_id, $2, '#') || '@' || patient_authority, status,
+                'name=' || nullif(concat_ws(',', family_name, given_name), ''), 'born=' || birth_date, 'loc=' || location,
+                'scheduled=' || to_char(scheduled_at at time zone 'UTC', 'DD HH24:MI'),
+                'arrived=' || to_char(arrived_at at time zone 'UTC', 'DD HH24:MI'),
+                'closed=' || to_char(closed_at at time zone 'UTC', 'DD HH24:MI'))
+         from visit where source = $1 and starts_with(visit_id, $2) order by visit_id collate \"C\"",
+    )
+    .bind(source)
+    .bind(case)
+    .fetch_all(&world.db)
+    .await
+    .unwrap()
+}
+
+const LIFE: &[Case] = &[
+    Case {
+        what: "a booked visit, its patient comes, is seen and goes",
+        messages: &[
+            "S12 p=#A v=#1 sch=#S name=DOE^PAT born=19800101 start=202603101400",
+            "S13 p=#A v=#1 start=202603101500",
+            "A04 p=#A v=#1 loc=WAIT pv44=202603101455",
+            "A02 p=#A v=#1 loc=ROOM^2",
+            "A08 p=#A v=#1 name=DOE^PATRICK",
+            "A03 p=#A v=#1 pv45=202603101545",
+        ],
+        rows: &[
+            "#1 #A@EAST closed name=DOE,PATRICK born=1980-01-01 loc=ROOM^2 scheduled=10 20:00 arrived=10 19:55 closed=10 20:45",
+        ],
+    },
+    Case {
+        what: "a walk-in has EVN-2 for its times, and a discharge MSH-7 where there is nothing else",
+        messages: &["A01 p=#A v=#1 evn=202603100800", "A03 p=#A v=#1"],
+        rows: &["#1 #A@EAST closed arrived=10 13:00 closed=10 17:00"],
+    },
+    Case {
+        what: "every first event creates its visit",
+        messages: &[
+            "A01 p=#A v=#a01",
+            "A02 p=#A v=#a02",
+            "A03 p=#A v=#a03 evn=202603100800",
+            "A04 p=#A v=#a04",
+            "A05 p=#A v=#a05",
+            "A06 p=#A v=#a06",
+            "A07 p=#A v=#a07",
+            "A08 p=#A v=#a08",
+            "A11 p=#A v=#a11",
+            "A13 p=#A v=#a13",
+            "S12 p=#A sch=#s12",
+            "S13 p=#A sch=#s13",
+            "S14 p=#A sch=#s14",
+            "S15 p=#A sch=#s15",
+            "S26 p=#A sch=#s26",
+        ],
+        rows: &[
+            "#a01 #A@EAST arrived",
+            "#a02 #A@EAST in_progress",
+            "#a03 #A@EAST closed closed=10 13:00",
+            "#a04 #A@EAST arrived",
+            "#a05 #A@EAST booked",
+            "#a06 #A@EAST in_progress",
+            "#a07 #A@EAST in_progress",
+            "#a08 #A@EAST in_progress",
+            "#a11 #A@EAST cancelled",
+            "#a13 #A@EAST arrived",
+            "#s12 #A@EAST booked",
+            "#s13 #A@EAST booked",
+            "#s14 #A@EAST booked",
+            "#s15 #A@EAST cancelled",
+            "#s26 #A@EAST no_show",
+        ],
+    },
+    Case {
+        what: "updates leave what is closed, cancelled, missed or booked as it is",
+        messages: &[
+            "A03 p=#A v=#1 evn=202603100800",
+            "A08 p=#A v=#1",
+            "A11 p=#A v=#2",
+            "A08 p=#A v=#2",
+            "S26 p=#A v=#3",
+            "A08 p=#A v=#3",
+            "A05 p=#A v=#4",
+            "A08 p=#A v=#4",
+            "A04 p=#A v=#5",
+            "A06 p=#A v=#5",
+            "A07 p=#A v=#5",
+        ],
+        rows: &[
+            "#1 #A@EAST closed closed=10 13:00",
+            "#2 #A@EAST cancelled",
+            "#3 #A@EAST no_show",
+            "#4 #A@EAST booked",
+            "#5 #A@EAST in_progress",
+        ],
+    },
+    Case {
+        what: "cancellations, and a discharge taken back",
+        messages: &[
+            "S12 p=#A v=#1",
+            "S15 p=#A v=#1",
+            "A04 p=#A v=#2",
+            "A11 p=#A v=#2",
+            "A04 p=#A v=#3",
+            "A03 p=#A v=#3 pv45=202603100800",
+            "A13 p=#A v=#3",
+            "S12 p=#A v=#4",
+            "S26 p=#A v=#4",
+            "S15 p=#A v=#5",
+            "S12 p=#A v=#5",
+        ],
+        rows: &[
+            "#1 #A@EAST cancelled",
+            "#2 #A@EAST cancelled",
+            "#3 #A@EAST arrived",
+            "#4 #A@EAST no_show",
+            "#5 #A@EAST booked",
+        ],
+    },
+    Case {
+        what: "absent keeps, null clears, a value sets",
+        messages: &[
+            "A04 p=#A v=#1 name=DOE^PAT born=19800101 loc=R1",
+            "A08 p=#A v=#1",
+            "A04 p=#A v=#2 name=DOE^PAT born=19800101 loc=R1",
+            "A08 p=#A v=#2 name=\"\"^PAM born=\"\" loc=\"\"",
+            "A08 p=#A v=#2 born=19810202",
+        ],
+        rows: &[
+            "#1 #A@EAST in_progress name=DOE,PAT born=1980-01-01 loc=R1",
+            "#2 #A@EAST in_progress name=PAM born=1981-02-02",
+        ],
+    },
+    Case {
+        what: "the record number tells who it is, with its authority",
+        messages: &[
+            "A04 p=X^^^PLAN^PI~#A^^^EAST^MR v=#1",
+            "A04 p=#A^^^WEST^MR v=#2",
+            "A04 p=#A v=#3 name=DOE",
+            "A40 p=#B^^^WEST^MR mrg=#A^^^WEST^MR",
+        ],
+        rows: &["#1 #A@EAST arrived", "#2 #B@WEST arrived", "#3 #A@EAST arrived name=DOE"],
+    },
+];
+
+const MERGES: &[Case] = &[
+    Case {
+        what: "each kind of merge moves all visits of the prior patient and no other",
+        messages: &[
+            "A04 p=#A v=#1",
+            "A03 p=#A v=#2 evn=202603100800",
+            "A04 p=#C v=#3",
+            "A04 p=#D v=#4",
+            "A04 p=#E v=#5",
+            "A18 p=#B mrg=#A",
+            "A34 p=#B mrg=#C",
+            "A40 p=#B mrg=#D",
+        ],
+        rows: &[
+            "#1 #B@EAST arrived",
+            "#2 #B@EAST closed closed=10 13:00",
+            "#3 #B@EAST arrived",
+            "#4 #B@EAST arrived",
+            "#5 #E@EAST arrived",
+        ],
+    },
+    Case {
+        what: "every group and every prior record number of a merge counts",
+        messages: &[
+            "A04 p=#A v=#1",
+            "A04 p=#C^^^WEST^MR v=#2",
+            "A04 p=#D v=#3",
+            "A04 p=#X^^^PLAN^PI v=#4",
+            "A40 p=#B mrg=#X^^^PLAN^PI~#A^^^EAST^MR~#C^^^WEST^MR p=#F mrg=#D",
+        ],
+        rows: &["#1 #B@EAST arrived", "#2 #B@EAST arrived", "#3 #F@EAST arrived", "#4 #X@PLAN arrived"],
+    },
+    Case {
+        what: "after a merge, what still names the prior patient is the survivor's",
+        messages: &[
+            "A04 p=#A v=#1 name=DOE",
+            "A40 p=#B mrg=#A",
+            "A08 p=#A v=#1 loc=R2",
+            "A04 p=#A v=#2",
+            "A08 p=#B v=#1 name=ROE",
+        ],
+        rows: &["#1 #B@EAST in_progress name=ROE loc=R2", "#2 #B@EAST arrived"],
+    },
+    Case {
+        what: "merges are followed, whichever was first",
+        messages: &[
+            "A04 p=#A v=#1",
+            "A04 p=#B v=#2",
+            "A40 p=#B mrg=#A",
+            "A40 p=#C mrg=#B",
+            "A08 p=#A v=#1",
+            "A04 p=#A v=#3",
+            "A04 p=#D v=#4",
+            "A40 p=#A mrg=#D",
+            "A08 p=#D v=#4",
+        ],
+        rows: &[
+            "#1 #C@EAST in_progress",
+            "#2 #C@EAST arrived",
+            "#3 #C@EAST arrived",
+            "#4 #C@EAST in_progress",
+        ],
+    },
+    Case {
+        what: "a reversed merge gives the visits back, and both names mean the first patient",
+        messages: &[
+            "A04 p=#A v=#1",
+            "A04 p=#B v=#2",
+            "A40 p=#B mrg=#A",
+            "A40 p=#A mrg=#B",
+            "A08 p=#A v=#1",
+            "A08 p=#B v=#2",
+            "A40 p=#B mrg=#A",
+            "A04 p=#A v=#3",
+        ],
+        rows: &["#1 #B@EAST in_progress", "#2 #B@EAST in_progress", "#3 #B@EAST arrived"],
+    },
+    Case {
+        what: "a reversal through another patient leaves no circle",
+        messages: &[
+            "A04 p=#A v=#1",
+            "A40 p=#B mrg=#A",
+            "A40 p=#C mrg=#B",
+            "A40 p=#A mrg=#C",
+            "A04 p=#B v=#2",
+            "A04 p=#C v=#3",
+            "A04 p=#A v=#4",
+        ],
+        rows: &["#1 #A@EAST arrived", "#2 #A@EAST arrived", "#3 #A@EAST arrived", "#4 #A@EAST arrived"],
+    },
+    Case {
+        what: "a prior patient merged elsewhere takes no visits along that were moved before",
+        messages: &["A04 p=#A v=#1", "A40 p=#B mrg=#A", "A40 p=#C mrg=#A", "A04 p=#A v=#2"],
+        rows: &["#1 #B@EAST arrived", "#2 #C@EAST arrived"],
+    },
+    Case {
+        what: "a patient is not merged into itself",
+        messages: &["A04 p=#A v=#1", "A40 p=#A mrg=#A", "A08 p=#A v=#1"],
+        rows: &["#1 #A@EAST in_progress"],
+    },
+];
+
+async fn check(cases: &'static [Case]) {
+    World::run(async |mut world| {
+        let partners = world.everything().await;
+        for (number, case) in cases.iter().enumerate() {
+            post(&partners["docutap"], &format!("c{number}."), case.messages).await;
+        }
+        world.until_settled().await;
+        for (number, case) in cases.iter().enumerate() {
+            assert_eq!(rows(&world, "docutap", &format!("c{number}.")).await, case.rows, "{}", case.what);
+        }
+        let circles = "select count(*) from patient_merge m join patient_merge n on n.source = m.source
+            and n.prior_id = m.survivor_id and n.prior_authority = m.survivor_authority";
+        assert_eq!(world.count(circles).await, 0, "no survivor is a prior patient");
+        world
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_life_of_a_visit() {
+    check(LIFE).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn merges_move_visits_and_are_remembered() {
+    check(MERGES).await;
+}
+
+/// The warnings of a message's last attempt.
+async fn warnings(partner: &Partner, id: &str) -> Vec<String> {
+    let message = partner.message(id).await;
+    let warnings = &message["attempt_log"].as_array().unwrap().last().unwrap()["warnings"];
+    warnings.as_array().into_iter().flatten().map(|text| text.as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_odd_is_said_and_kept_with_the_attempt() {
+    World::run(async |mut world| {
+        let partners = world.everything().await;
+        let docutap = &partners["docutap"];
+        let cases: &[(&str, &[&str])] = &[
+            ("A04 p=#A v=#1 pv44=202603101200", &[]),
+            ("A04 p=#A v=#2 sent=20261101 evn=202611010130",
+             &["EVN-2 is in an hour that occurs twice in America/New_York: arrived_at was not taken from it"]),
+            ("A04 p=#A v=#1 pv44=SECRET", &["PV1-44 is not an HL7 timestamp: arrived_at was not taken from it"]),
+            ("A08 p=#A v=#1 evn=202603101200 born=SECRET", &["PID-7 is not an HL7 timestamp: birth_date was not taken from it"]),
+            ("A08 p=#A v=#1 evn=202603101200", &[]),
+            ("A08 p=#A v=#1 evn=202603101159 loc=OLD",
+             &["EVN-2 is older than that of a message applied to this visit before: applied all the same, in the order of acceptance"]),
+            ("A40 p=#B mrg=#A", &[]),
+            ("A08 p=#A v=#1", &["PID-3 names a patient that was merged into another: the visit was given to that one"]),
+            ("A40 p=#A mrg=#C", &["PID-3 names a patient that was merged into another: the prior patient was merged into that one"]),
+            ("A40 p=#D mrg=#A", &["MRG-1 names a patient that had been merged into another: visits moved there then stay there"]),
+            ("A40 p=#A mrg=#D", &["MRG-1 names the patient that PID-3 had been merged into: that merge was reversed"]),
+            ("A40 p=#B mrg=#B", &["PID-3 and MRG-1 name the same patient: nothing was merged for it"]),
+        ];
+        let lines: Vec<&str> = cases.iter().map(|(line, _)| *line).collect();
+        let ids = post(docutap, "w.", &lines).await;
+        world.until_settled().await;
+        for ((line, expected), id) in cases.iter().zip(&ids) {
+            assert_eq!(warnings(docutap, id).await, *expected, "{line}");
+        }
+        assert_eq!(
+            rows(&world, "docutap", "w.").await,
+            ["#1 #B@EAST in_progress loc=OLD arrived=10 17:00", "#2 #B@EAST arrived"],
+            "an unreadable time leaves the column as it was; a time in doubt is no time",
+        );
+        let message = docutap.message(&ids[1]).await;
+        assert!(message["timeline"].to_string().contains("attempt 1 warned: EVN-2"), "{message}");
+        let kept = world.count("select count(*) from attempt where array_to_string(warnings, '') like '%SECRET%'").await;
+        assert_eq!(kept, 0, "no value is kept in a warning");
+        world
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fragment_is_acknowledged_and_dead() {
+    World::run(async |mut world| {
+        let partners = world.everything().await;
+        let docutap = &partners["docutap"];
+        let ids =
+            post(docutap, "f.", &["A04 p=#A v=#1 msh14=PART-2", "A04 p=#A v=#1", "A04 p=#B v=#2"]).await;
+        docutap.until(&ids[0], "dead").await;
+        let message = docutap.message(&ids[0]).await;
+        assert_eq!(message["error_class"], "validation");
+        assert!(message["error_reason"].as_str().unwrap().starts_with("MSH-14/DSC: a fragment"), "{message}");
+        docutap.until(&ids[1], "held").await;
+        docutap.until(&ids[2], "processed").await;
+        assert_eq!(rows(&world, "docutap", "f.").await, ["#2 #B@EAST arrived"]);
+        world
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_listed_processing_ids_have_effects_and_the_empty_one_may_be_listed() {
+    World::run(async |mut world| {
+        let open = SOURCES.replace("order_by = \"patient\"", "processing_ids = [\"T\", \"\"]");
+        let open = open.split("[[source]]").nth(1).unwrap().replace("\"docutap\"", "\"open\"");
+        world.apply(&format!("{SOURCES}\n[[source]]{open}")).await;
+        let partners = world.everything().await;
+        let (docutap, open) = (&partners["docutap"], &partners["open"]);
+        let lines = ["A04 p=#A v=#1 msh11=T", "A04 p=#A v=#2 msh11=D", "A04 p=#A v=#3 msh11=P"];
+        let ids = post(docutap, "t.", &lines).await;
+        post(open, "t.", &lines).await;
+        post(open, "t.", &["A03 p=#A v=#1 msh11=T pv45=202603101200"]).await;
+        post(open, "e.", &["A04 p=#A v=#4 msh11=", "A04 p=#A v=#5 msh11=\"\""]).await;
+        let refused =
+            docutap.hl7(message("A04 p=A v=6 msh11=", "r")).send().await.unwrap().text().await.unwrap();
+        assert!(refused.contains("\rMSA|AR|r\rERR||MSH^1^11|202^"), "{refused}");
+        world.until_settled().await;
+        assert_eq!(rows(&world, "docutap", "t.").await, ["#3 #A@EAST arrived"]);
+        for id in &ids[..2] {
+            assert_eq!(docutap.message(id).await["ignored"], "processing id without effects");
+        }
+        assert_eq!(rows(&world, "open", "t.").await, ["#1 #A@EAST closed closed=10 17:00"]);
+        assert_eq!(rows(&world, "open", "e.").await, ["#4 #A@EAST arrived", "#5 #A@EAST arrived"]);
+        world
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_acknowledgement_is_in_the_requests_type_and_character_set() {
+    World::run(async |mut world| {
+        let url = world.ingest(&[]).await;
+        world.worker(&[]).await;
+        let docutap = world.partner("docutap", &url);
+        for (charset, msh_18) in [("; charset=ISO-8859-2", ""), ("", "8859/2"), ("", "")] {
+            let content_type = format!("application/hl7-v2+er7{charset}");
+            let mut body =
+                message("A04 p=A v=1", "L1").replace("|APP|", "|\u{f3}|").replace("\r", "\r").into_bytes();
+            let text: Vec<u8> = String::from_utf8(body.clone())
+                .unwrap()
+                .replacen("|2.5.1||", &format!("|2.5.1||||||{msh_18}"), 1)
+                .chars()
+                .map(|c| u8::try_from(u32::from(c)).unwrap())
+                .collect();
+            body.clone_from(&text);
+            let request =
+                docutap.request(reqwest::Method::POST, "/v1/messages").header("content-type", &content_type);
+            let response = request.body(body).send().await.unwrap();
+            assert_eq!(response.status(), 200);
+            assert_eq!(response.headers()["content-type"], content_type.as_str());
+            let answer = response.bytes().await.unwrap();
+            let msh = answer.split(|byte| *byte == b'\r').next().unwrap();
+            let fields: Vec<&[u8]> = msh.split(|byte| *byte == b'|').collect();
+            assert_eq!(fields[4], b"\xf3", "MSH-5 is the request's MSH-3, byte for byte");
+            assert_eq!(
+                fields.get(17).copied().unwrap_or_default(),
+                msh_18.as_bytes(),
+                "MSH-18 is the request's"
+            );
+        }
+        world.until_settled().await;
+        world
+    })
+    .await;
+}
