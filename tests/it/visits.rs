@@ -3,18 +3,14 @@
 //! A message is written as one line: its trigger, then fields by name (`p` PID-3, `mrg` MRG-1, `v`
 //! PV1-19, `sch` SCH-1, ...). `#` stands for the case, which has patients and visits of its own.
 
+mod tables;
+
 use reqwest::{RequestBuilder, Response};
 
 use crate::support::partner::acknowledged;
 use crate::support::world::SOURCES;
 use crate::support::{Partner, World};
-
-/// Messages, and the rows of `visit` they end in.
-struct Case {
-    what: &'static str,
-    messages: &'static [&'static str],
-    rows: &'static [&'static str],
-}
+use tables::{Case, LIFE, MERGES};
 
 /// An identifier alone is a medical record number of EAST.
 fn identifier(text: &str) -> String {
@@ -97,237 +93,6 @@ async fn rows(world: &World, source: &str, case: &str) -> Vec<String> {
     .await
     .unwrap()
 }
-
-const LIFE: &[Case] = &[
-    Case {
-        what: "a booked visit, its patient comes, is seen and goes",
-        messages: &[
-            "S12 p=#A v=#1 sch=#S name=DOE^PAT born=19800101 start=202603101400",
-            "S13 p=#A v=#1 start=202603101500",
-            "A04 p=#A v=#1 loc=WAIT pv44=202603101455",
-            "A02 p=#A v=#1 loc=ROOM^2",
-            "A08 p=#A v=#1 name=DOE^PATRICK",
-            "A03 p=#A v=#1 pv45=202603101545",
-        ],
-        rows: &[
-            "#1 #A@EAST closed name=DOE,PATRICK born=1980-01-01 loc=ROOM^2 scheduled=10 20:00 arrived=10 19:55 closed=10 20:45",
-        ],
-    },
-    Case {
-        what: "a walk-in has EVN-2 for its times, and a discharge MSH-7 where there is nothing else",
-        messages: &["A01 p=#A v=#1 evn=202603100800", "A03 p=#A v=#1"],
-        rows: &["#1 #A@EAST closed arrived=10 13:00 closed=10 17:00"],
-    },
-    Case {
-        what: "every first event creates its visit",
-        messages: &[
-            "A01 p=#A v=#a01",
-            "A02 p=#A v=#a02",
-            "A03 p=#A v=#a03 evn=202603100800",
-            "A04 p=#A v=#a04",
-            "A05 p=#A v=#a05",
-            "A06 p=#A v=#a06",
-            "A07 p=#A v=#a07",
-            "A08 p=#A v=#a08",
-            "A11 p=#A v=#a11",
-            "A13 p=#A v=#a13",
-            "S12 p=#A sch=#s12",
-            "S13 p=#A sch=#s13",
-            "S14 p=#A sch=#s14",
-            "S15 p=#A sch=#s15",
-            "S26 p=#A sch=#s26",
-        ],
-        rows: &[
-            "#a01 #A@EAST arrived",
-            "#a02 #A@EAST in_progress",
-            "#a03 #A@EAST closed closed=10 13:00",
-            "#a04 #A@EAST arrived",
-            "#a05 #A@EAST booked",
-            "#a06 #A@EAST in_progress",
-            "#a07 #A@EAST in_progress",
-            "#a08 #A@EAST in_progress",
-            "#a11 #A@EAST cancelled",
-            "#a13 #A@EAST arrived",
-            "#s12 #A@EAST booked",
-            "#s13 #A@EAST booked",
-            "#s14 #A@EAST booked",
-            "#s15 #A@EAST cancelled",
-            "#s26 #A@EAST no_show",
-        ],
-    },
-    Case {
-        what: "updates leave what is closed, cancelled, missed or booked as it is",
-        messages: &[
-            "A03 p=#A v=#1 evn=202603100800",
-            "A08 p=#A v=#1",
-            "A11 p=#A v=#2",
-            "A08 p=#A v=#2",
-            "S26 p=#A v=#3",
-            "A08 p=#A v=#3",
-            "A05 p=#A v=#4",
-            "A08 p=#A v=#4",
-            "A04 p=#A v=#5",
-            "A06 p=#A v=#5",
-            "A07 p=#A v=#5",
-        ],
-        rows: &[
-            "#1 #A@EAST closed closed=10 13:00",
-            "#2 #A@EAST cancelled",
-            "#3 #A@EAST no_show",
-            "#4 #A@EAST booked",
-            "#5 #A@EAST in_progress",
-        ],
-    },
-    Case {
-        what: "cancellations, and a discharge taken back",
-        messages: &[
-            "S12 p=#A v=#1",
-            "S15 p=#A v=#1",
-            "A04 p=#A v=#2",
-            "A11 p=#A v=#2",
-            "A04 p=#A v=#3",
-            "A03 p=#A v=#3 pv45=202603100800",
-            "A13 p=#A v=#3",
-            "S12 p=#A v=#4",
-            "S26 p=#A v=#4",
-            "S15 p=#A v=#5",
-            "S12 p=#A v=#5",
-        ],
-        rows: &[
-            "#1 #A@EAST cancelled",
-            "#2 #A@EAST cancelled",
-            "#3 #A@EAST arrived",
-            "#4 #A@EAST no_show",
-            "#5 #A@EAST booked",
-        ],
-    },
-    Case {
-        what: "absent keeps, null clears, a value sets",
-        messages: &[
-            "A04 p=#A v=#1 name=DOE^PAT born=19800101 loc=R1",
-            "A08 p=#A v=#1",
-            "A04 p=#A v=#2 name=DOE^PAT born=19800101 loc=R1",
-            "A08 p=#A v=#2 name=\"\"^PAM born=\"\" loc=\"\"",
-            "A08 p=#A v=#2 born=19810202",
-        ],
-        rows: &[
-            "#1 #A@EAST in_progress name=DOE,PAT born=1980-01-01 loc=R1",
-            "#2 #A@EAST in_progress name=PAM born=1981-02-02",
-        ],
-    },
-    Case {
-        what: "the record number tells who it is, with its authority",
-        messages: &[
-            "A04 p=X^^^PLAN^PI~#A^^^EAST^MR v=#1",
-            "A04 p=#A^^^WEST^MR v=#2",
-            "A04 p=#A v=#3 name=DOE",
-            "A40 p=#B^^^WEST^MR mrg=#A^^^WEST^MR",
-        ],
-        rows: &["#1 #A@EAST arrived", "#2 #B@WEST arrived", "#3 #A@EAST arrived name=DOE"],
-    },
-];
-
-const MERGES: &[Case] = &[
-    Case {
-        what: "each kind of merge moves all visits of the prior patient and no other",
-        messages: &[
-            "A04 p=#A v=#1",
-            "A03 p=#A v=#2 evn=202603100800",
-            "A04 p=#C v=#3",
-            "A04 p=#D v=#4",
-            "A04 p=#E v=#5",
-            "A18 p=#B mrg=#A",
-            "A34 p=#B mrg=#C",
-            "A40 p=#B mrg=#D",
-        ],
-        rows: &[
-            "#1 #B@EAST arrived",
-            "#2 #B@EAST closed closed=10 13:00",
-            "#3 #B@EAST arrived",
-            "#4 #B@EAST arrived",
-            "#5 #E@EAST arrived",
-        ],
-    },
-    Case {
-        what: "every group and every prior record number of a merge counts",
-        messages: &[
-            "A04 p=#A v=#1",
-            "A04 p=#C^^^WEST^MR v=#2",
-            "A04 p=#D v=#3",
-            "A04 p=#X^^^PLAN^PI v=#4",
-            "A40 p=#B mrg=#X^^^PLAN^PI~#A^^^EAST^MR~#C^^^WEST^MR p=#F mrg=#D",
-        ],
-        rows: &["#1 #B@EAST arrived", "#2 #B@EAST arrived", "#3 #F@EAST arrived", "#4 #X@PLAN arrived"],
-    },
-    Case {
-        what: "after a merge, what still names the prior patient is the survivor's",
-        messages: &[
-            "A04 p=#A v=#1 name=DOE",
-            "A40 p=#B mrg=#A",
-            "A08 p=#A v=#1 loc=R2",
-            "A04 p=#A v=#2",
-            "A08 p=#B v=#1 name=ROE",
-        ],
-        rows: &["#1 #B@EAST in_progress name=ROE loc=R2", "#2 #B@EAST arrived"],
-    },
-    Case {
-        what: "merges are followed, whichever was first",
-        messages: &[
-            "A04 p=#A v=#1",
-            "A04 p=#B v=#2",
-            "A40 p=#B mrg=#A",
-            "A40 p=#C mrg=#B",
-            "A08 p=#A v=#1",
-            "A04 p=#A v=#3",
-            "A04 p=#D v=#4",
-            "A40 p=#A mrg=#D",
-            "A08 p=#D v=#4",
-        ],
-        rows: &[
-            "#1 #C@EAST in_progress",
-            "#2 #C@EAST arrived",
-            "#3 #C@EAST arrived",
-            "#4 #C@EAST in_progress",
-        ],
-    },
-    Case {
-        what: "a reversed merge gives the visits back, and both names mean the first patient",
-        messages: &[
-            "A04 p=#A v=#1",
-            "A04 p=#B v=#2",
-            "A40 p=#B mrg=#A",
-            "A40 p=#A mrg=#B",
-            "A08 p=#A v=#1",
-            "A08 p=#B v=#2",
-            "A40 p=#B mrg=#A",
-            "A04 p=#A v=#3",
-        ],
-        rows: &["#1 #B@EAST in_progress", "#2 #B@EAST in_progress", "#3 #B@EAST arrived"],
-    },
-    Case {
-        what: "a reversal through another patient leaves no circle",
-        messages: &[
-            "A04 p=#A v=#1",
-            "A40 p=#B mrg=#A",
-            "A40 p=#C mrg=#B",
-            "A40 p=#A mrg=#C",
-            "A04 p=#B v=#2",
-            "A04 p=#C v=#3",
-            "A04 p=#A v=#4",
-        ],
-        rows: &["#1 #A@EAST arrived", "#2 #A@EAST arrived", "#3 #A@EAST arrived", "#4 #A@EAST arrived"],
-    },
-    Case {
-        what: "a prior patient merged elsewhere takes no visits along that were moved before",
-        messages: &["A04 p=#A v=#1", "A40 p=#B mrg=#A", "A40 p=#C mrg=#A", "A04 p=#A v=#2"],
-        rows: &["#1 #B@EAST arrived", "#2 #C@EAST arrived"],
-    },
-    Case {
-        what: "a patient is not merged into itself",
-        messages: &["A04 p=#A v=#1", "A40 p=#A mrg=#A", "A08 p=#A v=#1"],
-        rows: &["#1 #A@EAST in_progress"],
-    },
-];
 
 async fn check(cases: &'static [Case]) {
     World::run(async |mut world| {
@@ -480,9 +245,11 @@ async fn the_acknowledgement_is_in_the_requests_type_and_character_set() {
         let url = world.ingest(&[]).await;
         world.worker(&[]).await;
         let docutap = world.partner("docutap", &url);
-        for (charset, msh_18) in [("; charset=ISO-8859-2", ""), ("", "8859/2"), ("", "")] {
+        let cases = [("; charset=ISO-8859-2", ""), ("", "8859/2"), ("", "")];
+        for (number, (charset, msh_18)) in cases.into_iter().enumerate() {
             let content_type = format!("application/hl7-v2+er7{charset}");
-            let text = message("A04 p=A v=1", "L1").replace("|APP|", "|\u{f3}|");
+            let line = format!("A04 p=A v=l.{number} name=\u{b3}");
+            let text = message(&line, "L1").replace("|APP|", "|\u{f3}|");
             let text = text.replacen("|2.5.1||", &format!("|2.5.1||||||{msh_18}"), 1);
             let body: Vec<u8> = text.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect();
             let response = accepted(|| {
@@ -502,6 +269,9 @@ async fn the_acknowledgement_is_in_the_requests_type_and_character_set() {
             );
         }
         world.until_settled().await;
+        let names = ["\u{142}", "\u{142}", "\u{b3}"].map(|name| format!("A@EAST arrived name={name}"));
+        let expected: Vec<_> = (0..).zip(names).map(|(number, row)| format!("#{number} {row}")).collect();
+        assert_eq!(rows(&world, "docutap", "l.").await, expected);
         world
     })
     .await;
