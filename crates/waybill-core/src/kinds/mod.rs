@@ -63,7 +63,7 @@ pub struct Reading {
     pub processing_ids: Vec<String>,
 }
 
-/// What a processor wants done. Each variant is written by one statement of the ledger.
+/// What a processor wants done. Each variant is written by one function of the ledger.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
     /// A visit was booked, begun, changed, ended or called off.

@@ -1,4 +1,4 @@
-//! Writing effects: one statement for each variant of [`Effect`], inside the transaction that
+//! Writing effects: one function for each variant of [`Effect`], inside the transaction that
 //! records the attempts. What a processor decided is written here; of its own, this only knows
 //! which patients were merged into which.
 
