@@ -214,7 +214,7 @@ async fn a_fragment_is_acknowledged_and_dead() {
 #[tokio::test(flavor = "multi_thread")]
 async fn only_listed_processing_ids_have_effects_and_the_empty_one_may_be_listed() {
     World::run(async |mut world| {
-        let open = SOURCES.replace("order_by = \"patient\"", "processing_ids = [\"T\", \"\"]");
+        let open = SOURCES.replace("order_by =", "processing_ids = [\"T\", \"\"]\norder_by =");
         let open = open.split("[[source]]").nth(1).unwrap().replace("\"docutap\"", "\"open\"");
         world.apply(&format!("{SOURCES}\n[[source]]{open}")).await;
         let partners = world.everything().await;
