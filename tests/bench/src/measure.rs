@@ -5,10 +5,11 @@ use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 
-use crate::gateway::{Gateway, waybill};
+use crate::gateway::Gateway;
 use crate::latency::Latency;
 use crate::load::{Load, Until, closed, open};
 use crate::plan::Plan;
+use crate::programs::Program;
 use crate::say;
 use crate::services::Services;
 
@@ -104,7 +105,7 @@ pub async fn measure(services: &Services, plan: &Plan, gateway: &mut Gateway) ->
     gateway.start_workers(WORKERS).await?;
     gateway.settle().await?;
     let end_to_end = end_to_end(services, plan, gateway).await?;
-    let worker_rss_mib = gateway.workers.iter().filter_map(|worker| worker.resident_mib_max());
+    let worker_rss_mib = gateway.workers.iter().filter_map(Program::resident_mib_max);
     let memory = Memory {
         ingest_rss_mib: gateway.ingest.resident_mib_max(),
         worker_rss_mib: worker_rss_mib.max_by(f64::total_cmp),
@@ -121,6 +122,8 @@ pub fn post(gateway: &mut Gateway, load: &Load) {
     gateway.unknown += load.unknown;
     for (status, count) in &load.refused {
         say(&format!("    {count} answered {status}: not accepted, so not counted"));
+        // a 5xx promises nothing: the message may be stored all the same
+        gateway.unknown += if *status >= 500 { *count } else { 0 };
     }
     if load.unknown > 0 {
         say(&format!("    {} without an answer: stored or not", load.unknown));
@@ -169,16 +172,14 @@ fn answers(load: &Load) -> anyhow::Result<Latency> {
     Latency::of_micros(load.answers.iter().map(|&(_, micros)| f64::from(micros)))
 }
 
-/// What a waiting message costs the broker: how many wait, and the bytes of each. Of Waybill alone.
+/// What a waiting message costs the broker: how many wait, and the bytes of each.
 async fn broker(services: &Services, gateway: &Gateway) -> anyhow::Result<(Option<u64>, Option<f64>)> {
-    if gateway.space.name == "bench_naive" {
-        return Ok((None, None));
-    }
+    let Some(queue) = gateway.queue else { return Ok((None, None)) };
     say("  waiting until the relay has published what it will");
     let mut before = None;
     for _ in 0..10 {
         tokio::time::sleep(FIGURES_EVERY).await;
-        let Some(queue) = services.queue(&gateway.space, waybill::QUEUE).await? else { continue };
+        let Some(queue) = services.queue(&gateway.space, queue).await? else { continue };
         if queue.messages > 0 && before == Some(queue.messages) {
             let bytes = (queue.memory_bytes + queue.message_bytes) as f64;
             return Ok((Some(queue.messages), Some(bytes / queue.messages as f64)));

@@ -14,7 +14,7 @@ use crate::programs::{Program, Spec, free_address};
 use crate::services::{Services, Space};
 
 /// Without a message finished for this long, a gateway has stopped.
-const STALL_LIMIT: Duration = Duration::from_secs(120);
+const STALL_LIMIT: Duration = Duration::from_mins(2);
 
 /// What a gateway's database is asked.
 #[derive(Debug)]
@@ -41,6 +41,8 @@ pub struct Gateway {
     pub questions: &'static Questions,
     /// How it is posted to.
     pub traffic: Traffic,
+    /// The queue whose memory is to be looked at, if any.
+    pub queue: Option<&'static str>,
     /// The program that accepts.
     pub ingest: Program,
     /// What else runs with it.
@@ -48,9 +50,9 @@ pub struct Gateway {
     /// The workers that run.
     pub workers: Vec<Program>,
     worker: Spec,
-    /// Messages that were answered with "safe", and messages without an answer.
+    /// Messages that were answered with "safe".
     pub accepted: u64,
-    /// Posted and not answered.
+    /// Messages that may be stored or not: without an answer, or with a 5xx.
     pub unknown: u64,
 }
 

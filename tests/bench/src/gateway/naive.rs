@@ -43,6 +43,7 @@ pub async fn start(services: &Services) -> anyhow::Result<Gateway> {
     ingest.until_ready().await?;
     Ok(Gateway {
         questions: &QUESTIONS,
+        queue: None,
         traffic: Traffic { address, bodies: Bodies::Json, key: "naive".to_owned() },
         ingest,
         others: Vec::new(),

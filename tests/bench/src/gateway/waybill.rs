@@ -13,7 +13,7 @@ use crate::programs::{Spec, free_address};
 use crate::services::Services;
 
 /// The work queue of the one lane that the benchmark uses.
-pub const QUEUE: &str = "waybill.work.default";
+const QUEUE: &str = "waybill.work.default";
 
 /// The pepper of every benchmark.
 const PEPPER: &str = "a pepper for the benchmark, not for you";
@@ -80,6 +80,7 @@ pub async fn start(services: &Services, feed: Feed) -> anyhow::Result<Gateway> {
     serve.until_ready().await?;
     Ok(Gateway {
         questions: &QUESTIONS,
+        queue: (feed.bodies == Bodies::Json).then_some(QUEUE),
         traffic: Traffic { address, bodies: feed.bodies, key },
         ingest,
         others: vec![serve],
