@@ -24,6 +24,10 @@ pub struct HotKey {
     pub others_without: Latency,
     /// The others end to end, beside a hot key.
     pub others_beside: Latency,
+    /// How many times as long half of the others take beside it.
+    pub p50_vs_without: f64,
+    /// How many times as long 99 of 100 take.
+    pub p99_vs_without: f64,
     /// The hot key itself, end to end.
     pub hot: Latency,
 }
@@ -47,6 +51,13 @@ pub async fn measure(
     let others_beside = effects(gateway, "h", &load, is_other).await?;
     let hot = effects(gateway, "h", &load, |n| !is_other(n)).await?;
     gateway.check().await?;
-    let share = 1.0 / EVERY as f64;
-    Ok(HotKey { open_per_s, share, others_without, others_beside, hot })
+    Ok(HotKey {
+        open_per_s,
+        share: 1.0 / EVERY as f64,
+        p50_vs_without: others_beside.p50_ms / others_without.p50_ms,
+        p99_vs_without: others_beside.p99_ms / others_without.p99_ms,
+        others_without,
+        others_beside,
+        hot,
+    })
 }

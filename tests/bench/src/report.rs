@@ -62,8 +62,29 @@ pub struct Ordering {
     pub none: Measured,
     /// Ordered by patient.
     pub patient: Measured,
+    /// Throughput by patient, by that without order.
+    pub vs_none: Ratios,
     /// What a hot key costs the others.
     pub hot_key: HotKey,
+}
+
+/// One gateway's throughput by another's.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Ratios {
+    accept: f64,
+    end_to_end: f64,
+    drain: f64,
+}
+
+impl Ratios {
+    /// Of `one` by `other`.
+    pub fn of(one: &Measured, other: &Measured) -> Self {
+        Self {
+            accept: one.accept.per_s / other.accept.per_s,
+            end_to_end: one.end_to_end.per_s / other.end_to_end.per_s,
+            drain: one.drain.per_s / other.drain.per_s,
+        }
+    }
 }
 
 /// All that was measured.
@@ -229,11 +250,14 @@ mod tests {
             ordering: Ordering {
                 none: measured(),
                 patient: measured(),
+                vs_none: Ratios::of(&measured(), &measured()),
                 hot_key: HotKey {
                     open_per_s: 1.0,
                     share: 0.05,
                     others_without: latency,
                     others_beside: latency,
+                    p50_vs_without: 1.0,
+                    p99_vs_without: 1.0,
                     hot: latency,
                 },
             },

@@ -9,7 +9,7 @@ use crate::gateway::waybill::Feed;
 use crate::gateway::{naive, waybill};
 use crate::measure::{Measured, measure};
 use crate::plan::Plan;
-use crate::report::{Figures, Machine, Ordering, Report};
+use crate::report::{Figures, Machine, Ordering, Ratios, Report};
 use crate::scaling::Scaled;
 use crate::services::Services;
 use crate::{floors, hl7, hot, say, scaling, table};
@@ -85,7 +85,7 @@ async fn measure_order(services: &Services, plan: &Plan) -> anyhow::Result<Order
     say("  one hot patient");
     let hot_key = hot::measure(services, plan, &mut gateway, patient.end_to_end.per_s).await?;
     gateway.close(services).await?;
-    Ok(Ordering { none, patient, hot_key })
+    Ok(Ordering { vs_none: Ratios::of(&patient, &none), none, patient, hot_key })
 }
 
 async fn measure_scaling(services: &Services, plan: &Plan) -> anyhow::Result<Vec<Scaled>> {

@@ -92,10 +92,10 @@ fn order(figures: &Figures) -> Vec<Row> {
     rows.extend(of_gateway("HL7, by patient", &ordering.patient, Some((none, &ordering.none))));
     let hot = &ordering.hot_key;
     let (without, beside) = (hot.others_without, hot.others_beside);
-    let cost = Some(beside.p99_ms / without.p99_ms);
     let beside_what = format!("others beside a hot key ({:.0} %)", hot.share * 100.0);
     rows.push(row("others without a hot key", times(without), "", None));
-    rows.push(row(&beside_what, times(beside), "p99 without it", cost));
+    rows.push(row(&beside_what, times(beside), "p50 without it", Some(hot.p50_vs_without)));
+    rows.push(row(&beside_what, times(beside), "p99 without it", Some(hot.p99_vs_without)));
     rows.push(row("the hot key itself", times(hot.hot), "", None));
     rows
 }

@@ -17,6 +17,8 @@ use crate::services::{Services, Space};
 
 /// Publishes whose confirms are awaited at the same time.
 const IN_FLIGHT: usize = 1000;
+/// Envelopes of one go, at most: the queue takes a million.
+const PUBLISHED_MAX: u64 = 450_000;
 const LANE: &str = "default";
 
 /// Confirmed publishes per second.
@@ -43,12 +45,13 @@ async fn declare(space: &Space) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Publishes for so long; how many were confirmed, which is all.
+/// Publishes for so long, or until it is enough; how many were confirmed, which is all.
 async fn publish(channel: &Channel, lasts: Duration) -> anyhow::Result<u64> {
-    let (began, mut confirmed) = (Instant::now(), 0);
+    let (began, mut published, mut confirmed) = (Instant::now(), 0, 0);
     let mut in_flight = FuturesUnordered::new();
     loop {
-        while in_flight.len() < IN_FLIGHT && began.elapsed() < lasts {
+        while in_flight.len() < IN_FLIGHT && published < PUBLISHED_MAX && began.elapsed() < lasts {
+            published += 1;
             let id = Uuid::now_v7();
             let properties =
                 BasicProperties::default().with_message_id(id.to_string().into()).with_delivery_mode(2);
