@@ -21,6 +21,7 @@ mod services;
 mod table;
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::sync::OnceLock;
 use std::time::Instant;
 
@@ -62,8 +63,18 @@ enum Role {
 }
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    match Arguments::parse().verb {
+async fn main() -> ExitCode {
+    match act(Arguments::parse().verb).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("the benchmark failed: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn act(verb: Verb) -> anyhow::Result<()> {
+    match verb {
         Verb::Run { quick, report } => {
             let plan = if quick { Plan::quick() } else { Plan::full() };
             let services = Services::from_environment()?;

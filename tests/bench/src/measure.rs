@@ -85,6 +85,7 @@ pub struct Measured {
 /// # Errors
 /// When a message is lost.
 pub async fn measure(services: &Services, plan: &Plan, gateway: &mut Gateway) -> anyhow::Result<Measured> {
+    services.settle().await?;
     say("  accepting, no worker: closed loop");
     peak(gateway, plan, "w", plan.warm).await?;
     let accept_per_s = peak(gateway, plan, "a", plan.closed).await?.per_s();
