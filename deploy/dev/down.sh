@@ -42,8 +42,10 @@ down_services() {
 # Everything that ./dev ever made here, what interrupted tests left running included.
 down_purge() {
   local name
-  ! pid_alive "$RUN_DIR/test.lock" || fail "./dev test is at work (pid $(pid_of "$RUN_DIR/test.lock"))" "" "wait for it, then ./dev down --purge"
-  for name in test/main test/fault "$DEV_DIR"/extra/*; do
+  for name in test bench; do
+    ! pid_alive "$RUN_DIR/$name.lock" || fail "./dev $name is at work (pid $(pid_of "$RUN_DIR/$name.lock"))" "" "wait for it, then ./dev down --purge"
+  done
+  for name in test/main test/fault bench "$DEV_DIR"/extra/*; do
     sets_drop "${name#"$DEV_DIR/"}" || fail "the services of ${name#"$DEV_DIR/"} cannot be stopped"
   done
   place_purge_private

@@ -48,6 +48,8 @@ BIN_DIR=$TARGET_DIR/release
 . "$ROOT/deploy/dev/count.sh"
 # shellcheck source=deploy/dev/test.sh
 . "$ROOT/deploy/dev/test.sh"
+# shellcheck source=deploy/dev/bench.sh
+. "$ROOT/deploy/dev/bench.sh"
 # shellcheck source=deploy/dev/lint.sh
 . "$ROOT/deploy/dev/lint.sh"
 # shellcheck source=deploy/dev/help.sh

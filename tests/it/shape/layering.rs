@@ -20,6 +20,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
 /// What a library may be used by: the rest of Waybill reaches it through them.
 const ONLY_THROUGH: &[(&str, &str)] = &[("sqlx", "waybill-store"), ("lapin", "waybill-broker")];
 
+/// What tests and measures the rest: it may import everything, and nothing imports it.
+const OUTSIDE: [&str; 2] = ["waybill-tests", "waybill-bench"];
+
 /// What the pure core must do without.
 const IMPURE: [&str; 6] = ["tokio", "sqlx", "lapin", "axum", "reqwest", "hyper"];
 
@@ -46,14 +49,16 @@ fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
 fn every_crate_imports_only_what_it_may() {
     let dependencies = dependencies();
     let ours: BTreeSet<&str> = ALLOWED.iter().map(|(name, _)| *name).collect();
-    for (name, depends_on) in dependencies.iter().filter(|(name, _)| *name != "waybill-tests") {
+    for (name, depends_on) in dependencies.iter().filter(|(name, _)| !OUTSIDE.contains(&name.as_str())) {
         let (_, allowed) = ALLOWED.iter().find(|(known, _)| known == name).unwrap_or_else(|| {
             panic!("{name} is new: say in this test what it may import, and why in docs/adr")
         });
         for dependency in depends_on.iter().filter(|d| ours.contains(d.as_str())) {
             assert!(allowed.contains(&dependency.as_str()), "{name} must not import {dependency}");
         }
-        assert!(!depends_on.contains("waybill-tests"), "{name} must not import the tests");
+        for outside in OUTSIDE {
+            assert!(!depends_on.contains(outside), "{name} must not import {outside}");
+        }
     }
     for (name, _) in ALLOWED {
         assert!(dependencies.contains_key(*name), "{name} is gone: take it out of this test");
@@ -62,7 +67,7 @@ fn every_crate_imports_only_what_it_may() {
 
 #[test]
 fn sqlx_and_lapin_are_reached_through_one_crate_each() {
-    for (name, depends_on) in dependencies().iter().filter(|(name, _)| *name != "waybill-tests") {
+    for (name, depends_on) in dependencies().iter().filter(|(name, _)| !OUTSIDE.contains(&name.as_str())) {
         for (library, only) in ONLY_THROUGH {
             assert!(
                 name == only || !depends_on.contains(*library),
