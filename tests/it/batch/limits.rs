@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::time::Instant;
 
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::{ARRAY, LINES, apply_more, check_problem, ids, items, post};
@@ -14,7 +14,8 @@ use crate::support::{World, until};
 async fn ten_thousand_items_are_taken_and_not_one_more() {
     World::run(async |mut world| {
         apply_more(&mut world).await;
-        let url = world.ingest(&[("WAYBILL_RELAY__ENABLED", "false")]).await;
+        let patient = ("WAYBILL_INGEST__COMMIT_TIMEOUT_MS", "60000");
+        let url = world.ingest(&[("WAYBILL_RELAY__ENABLED", "false"), patient]).await;
         let tis = world.partner("tis", &url);
         let line = |n: usize| {
             format!("{{\"programmeMembershipTisId\":\"m{n}\",\"fill\":\"{}\"}}\n", "x".repeat(400))
@@ -87,28 +88,30 @@ async fn each_item_counts_against_the_rate() {
     .await;
 }
 
-/// A client that sends half a batch and waits has the only room; when it leaves, it is free again.
+/// A client whose batch does not come has the only room; when it leaves, the room is free again.
 #[tokio::test(flavor = "multi_thread")]
 async fn only_so_many_batches_are_in_hand() {
     World::run(async |mut world| {
         let url = world.ingest(&[("WAYBILL_INGEST__POSTED_BATCHES_MAX", "1")]).await;
         let tis = world.partner("tis", &url);
-        let status = || async { post(&tis, ARRAY, "[]").send().await.unwrap() };
-        assert_eq!(status().await.status(), 202);
+        let send = || async { post(&tis, ARRAY, "[]").send().await.unwrap() };
         let address = url.trim_start_matches("http://");
-        let mut half = TcpStream::connect(address).await.unwrap();
+        let mut waiting = TcpStream::connect(address).await.unwrap();
         let head = format!(
             "POST /v1/messages/batch HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {}\r\n\
-             content-type: application/json\r\ncontent-length: 1000\r\n\r\n[1,",
+             content-type: application/json\r\ncontent-length: 1000\r\nexpect: 100-continue\r\n\r\n",
             tis.key
         );
-        half.write_all(head.as_bytes()).await.unwrap();
-        until("the only room to be taken", || async { status().await.status() == 503 }).await;
-        let refused = status().await;
+        waiting.write_all(head.as_bytes()).await.unwrap();
+        // asked for when there was room for it, and before a byte of it was read
+        let mut told = [0; 25];
+        waiting.read_exact(&mut told).await.unwrap();
+        assert_eq!(&told, b"HTTP/1.1 100 Continue\r\n\r\n");
+        let refused = send().await;
         assert!(refused.headers().contains_key("retry-after"));
         check_problem(refused, 503, "overloaded", None).await;
-        drop(half);
-        until("the room to be free again", || async { status().await.status() == 202 }).await;
+        drop(waiting);
+        until("the room to be free again", || async { send().await.status() == 202 }).await;
         world
     })
     .await;
