@@ -7,6 +7,7 @@
 mod support;
 
 mod accept;
+mod batch;
 mod cancel;
 mod claims;
 mod command_line;

@@ -8,6 +8,7 @@ use serde::Serialize;
 use uuid::Uuid;
 use waybill_core::credential::hex;
 use waybill_core::hl7::{self, Header, Verdict};
+use waybill_store::accept::First;
 
 /// What a sender gets for an accepted submission.
 #[derive(Debug, Clone, Serialize)]
@@ -36,6 +37,14 @@ pub struct Receipt {
     pub control_id_conflict: bool,
 }
 
+impl Receipt {
+    /// What a repeat gets: what the first submission of its key got.
+    #[must_use]
+    pub fn of_first(self, first: First) -> Self {
+        Self { id: first.id, kind: first.kind, received_at: first.received_at, duplicate: true, ..self }
+    }
+}
+
 fn rfc3339<S: serde::Serializer>(at: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true))
 }
@@ -51,9 +60,7 @@ pub fn receipt(receipt: &Receipt) -> Response {
 /// 200 with an acknowledgement in the request's own media type: the same text for every repeat,
 /// since its control id and time are those of the stored message.
 pub fn acknowledged(request: &Header<'_>, content_type: &str, receipt: &Receipt) -> Response {
-    let own = control_id(receipt.id);
-    let text = hl7::acknowledgement(request, &Verdict::Accept, &own, receipt.received_at);
-    let mut response = hl7_response(text, content_type);
+    let mut response = hl7_response(acknowledgement(request, receipt), content_type);
     let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::from_str(&receipt.id.to_string()) {
         headers.insert("waybill-message-id", id);
@@ -62,11 +69,53 @@ pub fn acknowledged(request: &Header<'_>, content_type: &str, receipt: &Receipt)
     response
 }
 
+/// The acknowledgement of a stored message.
+pub fn acknowledgement(request: &Header<'_>, receipt: &Receipt) -> Vec<u8> {
+    hl7::acknowledgement(request, &Verdict::Accept, &control_id(receipt.id), receipt.received_at)
+}
+
 /// 200 with a negative acknowledgement: nothing was stored.
 pub fn refused(request: &Header<'_>, content_type: &str, refusal: hl7::Refusal) -> Response {
     let own = control_id(Uuid::now_v7());
     let text = hl7::acknowledgement(request, &refusal.into(), &own, now());
     hl7_response(text, content_type)
+}
+
+/// 202 with the receipts of a batch, 200 when every item is a repeat.
+pub fn receipts(receipts: &[Receipt]) -> Response {
+    let status = if all_repeated(receipts) { StatusCode::OK } else { StatusCode::ACCEPTED };
+    let mut response = (status, axum::Json(Items { items: receipts })).into_response();
+    mark_batch(&mut response, receipts);
+    response
+}
+
+#[derive(Serialize)]
+struct Items<'a> {
+    items: &'a [Receipt],
+}
+
+/// 200 with the batch of `acknowledgements` that answers `batch`. They are those given before for
+/// what was sent before; the batch around them is a new one.
+pub fn acknowledged_batch(
+    batch: &hl7::Batch<'_>,
+    acknowledgements: &[Vec<u8>],
+    content_type: &str,
+    receipts: &[Receipt],
+) -> Response {
+    let text = batch.answer(acknowledgements, || control_id(Uuid::now_v7()), now());
+    let mut response = hl7_response(text, content_type);
+    mark_batch(&mut response, receipts);
+    response
+}
+
+fn all_repeated(receipts: &[Receipt]) -> bool {
+    !receipts.is_empty() && receipts.iter().all(|receipt| receipt.duplicate)
+}
+
+fn mark_batch(response: &mut Response, receipts: &[Receipt]) {
+    if all_repeated(receipts) {
+        response.headers_mut().insert("idempotent-replayed", HeaderValue::from_static("true"));
+    }
 }
 
 fn mark(response: &mut Response, receipt: &Receipt) {

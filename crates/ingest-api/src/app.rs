@@ -12,10 +12,11 @@ use waybill_core::credential::Pepper;
 use waybill_store::Store;
 use waybill_store::directory::Directory;
 
+use crate::batch_writer::Batches;
 use crate::problem::{Kind, Problem};
 use crate::rate::Rates;
 use crate::writer::Writer;
-use crate::{Config, post as accept, request, status};
+use crate::{Config, batch, post as accept, request, status};
 
 /// What the handlers share.
 #[derive(Debug)]
@@ -32,11 +33,19 @@ pub struct State {
     pub pepper: Pepper,
     /// For a whole body.
     pub body_limit: Duration,
+    /// Batches.
+    pub batches: Batches,
 }
 
 impl State {
     /// The handlers' state under `config`.
-    pub fn new(config: &Config, store: Store, directory: Directory, writer: Writer) -> Arc<Self> {
+    pub fn new(
+        config: &Config,
+        store: Store,
+        directory: Directory,
+        writer: Writer,
+        batches: Batches,
+    ) -> Arc<Self> {
         Arc::new(Self {
             store,
             directory,
@@ -44,6 +53,7 @@ impl State {
             rates: Rates::default(),
             pepper: config.pepper.clone(),
             body_limit: Duration::from_secs(config.ingest.body_timeout_s),
+            batches,
         })
     }
 }
@@ -52,6 +62,7 @@ impl State {
 pub fn router(state: Arc<State>) -> Router {
     Router::new()
         .route("/v1/messages", post(accept::message).get(status::by_key))
+        .route("/v1/messages/batch", post(batch::messages))
         .route("/v1/messages/{id}", get(status::by_id))
         .route("/problems/{slug}", get(explain))
         .fallback(|| async { Problem::from(Kind::NotFound) })

@@ -12,6 +12,13 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
 use crate::problem::{Kind, Problem};
 
+/// A body as it came, within its limits, with its content encoding on. Has no `Debug`.
+pub struct Encoded {
+    bytes: Bytes,
+    is_gzip: bool,
+    bytes_max: usize,
+}
+
 /// Reads the whole body: at most `bytes_max`, before and after decompression, within `limit`.
 ///
 /// # Errors
@@ -22,24 +29,51 @@ pub async fn read(
     bytes_max: usize,
     limit: Duration,
 ) -> Result<Bytes, Problem> {
-    let too_large = || Problem::new(Kind::BodyTooLarge, format!("The limit is {bytes_max} bytes"));
+    collect(headers, body, bytes_max, limit).await?.decode()
+}
+
+/// [`read`], without undoing the content encoding.
+///
+/// # Errors
+/// What is wrong with it.
+pub async fn collect(
+    headers: &HeaderMap,
+    body: Body,
+    bytes_max: usize,
+    limit: Duration,
+) -> Result<Encoded, Problem> {
     let is_gzip = is_gzip(headers)?;
     let announced = headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|length| length > bytes_max) {
-        return Err(too_large());
+        return Err(too_large(bytes_max));
     }
     let collected = tokio::time::timeout(limit, Limited::new(body, bytes_max).collect()).await;
-    let encoded = match collected {
+    let bytes = match collected {
         Err(_) => return Err(Kind::RequestTimeout.into()),
-        Ok(Err(e)) if e.downcast_ref::<LengthLimitError>().is_some() => return Err(too_large()),
+        Ok(Err(e)) if e.downcast_ref::<LengthLimitError>().is_some() => return Err(too_large(bytes_max)),
         Ok(Err(_)) => return Err(Problem::new(Kind::MalformedBody, "The body broke off")),
         Ok(Ok(collected)) => collected.to_bytes(),
     };
-    if is_gzip {
-        inflate(&encoded, bytes_max).map_err(|what| what.unwrap_or_else(too_large))
-    } else {
-        Ok(encoded)
+    Ok(Encoded { bytes, is_gzip, bytes_max })
+}
+
+impl Encoded {
+    /// Undoes the content encoding; of a large body, on a thread that may block.
+    ///
+    /// # Errors
+    /// When it cannot be undone, or the body is too large without it.
+    pub fn decode(self) -> Result<Bytes, Problem> {
+        if self.is_gzip {
+            inflate(&self.bytes, self.bytes_max)
+                .map_err(|what| what.unwrap_or_else(|| too_large(self.bytes_max)))
+        } else {
+            Ok(self.bytes)
+        }
     }
+}
+
+fn too_large(bytes_max: usize) -> Problem {
+    Problem::new(Kind::BodyTooLarge, format!("The limit is {bytes_max} bytes"))
 }
 
 fn is_gzip(headers: &HeaderMap) -> Result<bool, Problem> {

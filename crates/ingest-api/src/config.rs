@@ -32,6 +32,10 @@ pub struct Ingest {
     pub batch_bytes_max: usize,
     /// Connections that insert.
     pub writers: u32,
+    /// Bytes of the body of a `POST /v1/messages/batch`.
+    pub posted_batch_bytes_max: usize,
+    /// Such posts in hand at once.
+    pub posted_batches_max: usize,
 }
 
 /// Everything `ingest-api` needs to know.
@@ -115,6 +119,14 @@ impl Ingest {
         layers.check(
             self.batch_bytes_max <= self.queue_bytes_max,
             "ingest.batch_bytes_max must not be above ingest.queue_bytes_max",
+        );
+        layers.check(
+            self.posted_batches_max > 0 && self.posted_batch_bytes_max > 0,
+            "ingest.posted_batches_max and ingest.posted_batch_bytes_max must be above 0",
+        );
+        layers.check(
+            self.posted_batch_bytes_max <= self.queue_bytes_max,
+            "ingest.posted_batch_bytes_max must not be above ingest.queue_bytes_max",
         );
     }
 }

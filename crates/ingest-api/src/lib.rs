@@ -3,13 +3,17 @@
 //! One message's way: [`auth`] finds the source, [`body`] reads the bytes, `waybill_core::accept`
 //! judges them, [`writer`] commits them together with whoever else waits, [`answer`] says so. The
 //! broker has no part in it: its trouble never reaches a partner. The relay runs beside, in the
-//! same process, on connections of its own.
+//! same process, on connections of its own. A batch goes the same way as one: [`batch`], [`items`],
+//! [`batch_writer`].
 
 pub mod answer;
 pub mod app;
 pub mod auth;
+pub mod batch;
+pub mod batch_writer;
 pub mod body;
 pub mod config;
+pub mod items;
 pub mod post;
 pub mod problem;
 pub mod rate;
@@ -60,6 +64,7 @@ pub async fn start(config: Config, lifecycle: &Lifecycle) -> anyhow::Result<Addr
     let directory = Directory::default();
     keep_directory(&config, &store, &directory, &readiness, lifecycle);
     let writer = writer::start(&config, &hint, lifecycle)?;
+    let batches = batch_writer::start(&config, &hint, lifecycle)?;
     if config.relay.enabled {
         let broker = Broker::new(&config.amqp)?;
         let relay = Relay::new(store.clone(), broker, config.relay.clone(), hint);
@@ -70,7 +75,7 @@ pub async fn start(config: Config, lifecycle: &Lifecycle) -> anyhow::Result<Addr
         header_timeout: Duration::from_secs(config.ingest.header_timeout_s),
         ..http::Limits::default()
     };
-    let router = app::router(app::State::new(&config, store, directory, writer));
+    let router = app::router(app::State::new(&config, store, directory, writer, batches));
     let stop = lifecycle.stop();
     lifecycle.component("http", async move {
         http::serve(listener, router, limits, stop).await;

@@ -102,12 +102,7 @@ async fn store(state: &app::State, message: NewMessage) -> Result<Receipt, Probl
     match state.writer.store(message).await? {
         Accepted::Stored { control_id_conflict } => receipt.control_id_conflict = control_id_conflict,
         Accepted::Known(first) if first.sha256 != sha256 => return Err(Kind::KeyReused.into()),
-        Accepted::Known(first) => {
-            receipt.id = first.id;
-            receipt.kind = first.kind;
-            receipt.received_at = first.received_at;
-            receipt.duplicate = true;
-        }
+        Accepted::Known(first) => receipt = receipt.of_first(first),
     }
     Ok(receipt)
 }
@@ -152,7 +147,7 @@ fn refuse_in_hl7(
 }
 
 /// A header's text; twice the same header, or bytes that are no text, are refused.
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Problem> {
+pub(crate) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Problem> {
     let mut values = headers.get_all(name).iter();
     let (first, more) = (values.next(), values.next());
     let unclear = || {

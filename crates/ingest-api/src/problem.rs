@@ -105,10 +105,12 @@ impl Kind {
                 "Nothing was stored. Send Authorization: Bearer wb_…, or Basic with the source's name and key, whichever the source allows."
             }
             Self::NotFound => "Check the path and the id; messages of other sources are not shown.",
-            Self::MethodNotAllowed => "Messages are sent with POST /v1/messages and read with GET.",
+            Self::MethodNotAllowed => {
+                "Messages are sent with POST /v1/messages or /v1/messages/batch and read with GET."
+            }
             Self::RequestTimeout => "Nothing was stored. Send it again.",
             Self::BodyTooLarge => {
-                "Nothing was stored. The limit counts before and after decompression; ask the operator to raise body_bytes_max if the message is right."
+                "Nothing was stored. Send less at once. A limit on bytes counts before and after decompression; ask the operator to raise body_bytes_max if the message is right."
             }
             Self::UnsupportedMediaType => {
                 "Nothing was stored. Set Content-Type to what the source takes, and Content-Encoding to gzip or nothing."
@@ -155,18 +157,26 @@ pub struct Problem {
     pub detail: Option<String>,
     /// Seconds after which trying again makes sense, where that is known.
     pub retry_after_s: Option<u64>,
+    /// Which item of a batch it is about, counted from 0.
+    pub item: Option<usize>,
 }
 
 impl From<Kind> for Problem {
     fn from(kind: Kind) -> Self {
-        Self { kind, detail: None, retry_after_s: None }
+        Self { kind, detail: None, retry_after_s: None, item: None }
     }
 }
 
 impl Problem {
     /// A problem of `kind`, with something to say about this occurrence.
     pub fn new(kind: Kind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: Some(detail.into()), retry_after_s: None }
+        Self { kind, detail: Some(detail.into()), retry_after_s: None, item: None }
+    }
+
+    /// The same, about one item of a batch.
+    #[must_use]
+    pub fn of_item(self, item: usize) -> Self {
+        Self { item: Some(item), ..self }
     }
 }
 
@@ -175,12 +185,15 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let ((slug, status, title), advice) = (self.kind.describe(), self.kind.advice());
         let detail = self.detail.map_or_else(|| advice.to_owned(), |what| format!("{what}. {advice}"));
-        let body = serde_json::json!({
+        let mut body = serde_json::json!({
             "type": format!("/problems/{slug}"),
             "title": title,
             "status": status.as_u16(),
             "detail": detail,
         });
+        if let Some(item) = self.item {
+            body["item"] = item.into();
+        }
         let mut response = (status, body.to_string()).into_response();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));

@@ -53,8 +53,14 @@ pub fn traceparent(headers: &HeaderMap) -> Option<String> {
 
 /// Counts an accepted submission.
 pub fn count_accepted(source: &str, duplicate: bool) {
-    let name = if duplicate { "waybill_messages_duplicate_total" } else { "waybill_messages_accepted_total" };
-    metrics::counter!(name, "source" => source.to_owned()).increment(1);
+    count_batch(source, u64::from(!duplicate), u64::from(duplicate));
+}
+
+/// Counts the items of an accepted batch.
+pub fn count_batch(source: &str, stored: u64, duplicates: u64) {
+    metrics::counter!("waybill_messages_accepted_total", "source" => source.to_owned()).increment(stored);
+    metrics::counter!("waybill_messages_duplicate_total", "source" => source.to_owned())
+        .increment(duplicates);
 }
 
 /// Counts a refused one.

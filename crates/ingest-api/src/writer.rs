@@ -48,17 +48,12 @@ struct Batch {
 /// When the ledger's URL cannot be used.
 pub fn start(config: &Config, hint: &Arc<Notify>, lifecycle: &Lifecycle) -> anyhow::Result<Writer> {
     let ingest = &config.ingest;
-    let connections = waybill_store::Config {
-        connections_max: 1,
-        statement_timeout_ms: ingest.commit_timeout_ms,
-        ..config.database.clone()
-    };
     let limit = Duration::from_millis(ingest.commit_timeout_ms);
     let (queue, waiting) = mpsc::channel(ingest.queue_max);
     let waiting = Arc::new(Mutex::new(waiting));
     let batch = Batch { count_max: ingest.batch_max, bytes_max: ingest.batch_bytes_max };
     for _ in 0..ingest.writers {
-        let pen = Pen::new(connections.clone(), limit)?;
+        let pen = Pen::new(config)?;
         let (waiting, hint) = (Arc::clone(&waiting), Arc::clone(hint));
         let stop = lifecycle.stop();
         lifecycle.component("writer", async move {
@@ -77,8 +72,7 @@ impl Writer {
     /// # Errors
     /// `overloaded`: it was not taken. `store-unavailable`: whether it is stored is unknown.
     pub async fn store(&self, message: NewMessage) -> Result<Accepted, Problem> {
-        let bytes = u32::try_from(message.body.len()).unwrap_or(u32::MAX).max(1);
-        let permit = Arc::clone(&self.bytes).try_acquire_many_owned(bytes).map_err(|_| Kind::Overloaded)?;
+        let permit = self.reserve(message.body.len())?;
         let (answer, answered) = oneshot::channel();
         let waiting = Waiting { message, answer, bytes: permit };
         self.queue.try_send(waiting).map_err(|e| match e {
@@ -89,6 +83,15 @@ impl Writer {
             Ok(Ok(answer)) => answer.map_err(Problem::from),
             Ok(Err(_)) | Err(_) => Err(Kind::StoreUnavailable.into()),
         }
+    }
+
+    /// A share of the bytes that may wait for the ledger.
+    ///
+    /// # Errors
+    /// `overloaded`: there is not so much room.
+    pub(crate) fn reserve(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Problem> {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX).max(1);
+        Arc::clone(&self.bytes).try_acquire_many_owned(bytes).map_err(|_| Kind::Overloaded.into())
     }
 }
 
@@ -133,16 +136,26 @@ async fn take(waiting: &Mutex<mpsc::Receiver<Waiting>>, batch: Batch) -> Option<
 
 /// A writer's own connection. One that does not answer in time is left behind: in a network that
 /// has fallen silent it would hang for ever.
-struct Pen {
+pub(crate) struct Pen {
     config: waybill_store::Config,
     limit: Duration,
     store: Store,
 }
 
 impl Pen {
-    fn new(config: waybill_store::Config, limit: Duration) -> Result<Self, StoreError> {
+    pub(crate) fn new(config: &Config) -> Result<Self, StoreError> {
+        let limit_ms = config.ingest.commit_timeout_ms;
+        let config = waybill_store::Config {
+            connections_max: 1,
+            statement_timeout_ms: limit_ms,
+            ..config.database.clone()
+        };
         let store = Store::new(&config, "ingest-api writer")?;
-        Ok(Self { config, limit, store })
+        Ok(Self { config, limit: Duration::from_millis(limit_ms), store })
+    }
+
+    pub(crate) fn store(&self) -> Store {
+        self.store.clone()
     }
 
     /// Stores the batch; one by one when the ledger refuses something in it.
@@ -160,7 +173,17 @@ impl Pen {
     }
 
     async fn accept(&mut self, messages: &[NewMessage]) -> Result<AcceptResult, StoreError> {
-        if let Ok(answer) = tokio::time::timeout(self.limit, self.store.accept(messages)).await {
+        let store = self.store();
+        self.in_time(store.accept(messages)).await
+    }
+
+    /// What the ledger answers to `asked`, a statement over [`Pen::store`]; in time, or it is
+    /// connected to anew. An error of its own ends the writer.
+    pub(crate) async fn in_time<T>(
+        &mut self,
+        asked: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<Result<T, StoreError>, StoreError> {
+        if let Ok(answer) = tokio::time::timeout(self.limit, asked).await {
             return Ok(answer);
         }
         self.store = Store::new(&self.config, "ingest-api writer")?;
@@ -182,7 +205,7 @@ fn answers(accepted: AcceptResult, count: usize) -> Vec<Result<Accepted, Kind>> 
 }
 
 /// Logs a failure once, and says what the sender is told.
-fn explain(error: &StoreError) -> Kind {
+pub(crate) fn explain(error: &StoreError) -> Kind {
     tracing::error!(%error, "submissions could not be stored");
     Kind::StoreUnavailable
 }

@@ -168,7 +168,7 @@ fn check_media_type(format: Format, submission: &Submission<'_>) -> Result<(), R
 
 /// Reads the header's value: a string of visible ASCII, in quotes or not
 /// (draft-ietf-httpapi-idempotency-key-header, section 2.1).
-fn read_key(text: &str) -> Result<String, Refusal> {
+pub(crate) fn read_key(text: &str) -> Result<String, Refusal> {
     let bare = text.strip_prefix('"').and_then(|t| t.strip_suffix('"')).unwrap_or(text);
     if bare.is_empty() || bare.len() > KEY_BYTES_MAX {
         return Err(Refusal::Key("Idempotency-Key must have 1 to 255 characters"));
@@ -181,13 +181,21 @@ fn read_key(text: &str) -> Result<String, Refusal> {
 
 /// Whether the body is one JSON text (RFC 8259): UTF-8, no byte-order mark, nothing after it.
 fn check_json(body: &[u8]) -> Result<(), Refusal> {
-    std::str::from_utf8(body)
-        .map_err(|e| Refusal::Malformed(format!("not UTF-8 at byte {}", e.valid_up_to())))?;
-    serde_json::from_slice::<serde::de::IgnoredAny>(body).map(|_| ()).map_err(|e| {
-        // the parser's own words may quote the body: its position does not
-        let what = if e.is_eof() { "JSON ends too early" } else { "not JSON" };
-        Refusal::Malformed(format!("{what} at line {}, column {}", e.line(), e.column()))
-    })
+    check_json_at(body, 0, 0)
+}
+
+/// [`check_json`] for an item of a batch, behind so many lines and bytes of the whole body.
+pub(crate) fn check_json_at(item: &[u8], lines: usize, bytes: usize) -> Result<(), Refusal> {
+    std::str::from_utf8(item)
+        .map_err(|e| Refusal::Malformed(format!("not UTF-8 at byte {}", bytes + e.valid_up_to())))?;
+    let read = serde_json::from_slice::<serde::de::IgnoredAny>(item);
+    read.map(drop).map_err(|error| not_json(&error, lines))
+}
+
+/// By position alone, behind so many lines: the parser's own words may quote the body.
+pub(crate) fn not_json(error: &serde_json::Error, lines: usize) -> Refusal {
+    let what = if error.is_eof() { "JSON ends too early" } else { "not JSON" };
+    Refusal::Malformed(format!("{what} at line {}, column {}", lines + error.line(), error.column()))
 }
 
 /// `source` and `id` of a `CloudEvent` (`CloudEvents` 1.0.2, section "Required Attributes").

@@ -8,6 +8,7 @@ pub mod accept;
 pub mod credential;
 pub mod envelope;
 pub mod hl7;
+pub mod items;
 pub mod kinds;
 pub mod lifecycle;
 pub mod ordering;

@@ -5,6 +5,7 @@
 //! broker, and holds no lock or transaction while anything but PostgreSQL is waited for.
 
 pub mod accept;
+pub mod accept_batch;
 pub mod balance;
 pub mod claim;
 pub mod dead;

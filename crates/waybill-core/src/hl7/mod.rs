@@ -9,6 +9,8 @@
 
 mod ack;
 mod ack_error;
+mod batch;
+mod batch_ack;
 mod charset;
 mod check;
 #[cfg(test)]
@@ -25,6 +27,7 @@ use std::fmt;
 
 pub use ack::{Verdict, acknowledgement};
 pub use ack_error::{AckError, ErrorCode, Location};
+pub use batch::{Batch, NotABatch};
 pub use charset::Charset;
 pub use check::{Refusal, judge};
 pub use field::{Component, Field, Repetition, Value};

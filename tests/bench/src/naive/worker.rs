@@ -86,10 +86,10 @@ async fn process(db: &PgPool, envelope: &[u8]) -> anyhow::Result<()> {
     };
     let received_at = sqlx::types::chrono::DateTime::default();
     let input = Input { id, received_at, content_type: "application/json", body: &body, reading: &reading };
-    let Outcome::Done(effects) = conditions_of_joining::process(&input) else {
+    let Outcome::Done(done) = conditions_of_joining::process(&input) else {
         anyhow::bail!("a body that cannot be processed")
     };
-    for effect in effects {
+    for effect in done.effects {
         let Effect::Signature(signed) = effect else { continue };
         sqlx::query("insert into naive_effect values ($1, $2, $3, $4)")
             .bind(&signed.programme_membership_id)
