@@ -20,11 +20,14 @@ mod samples;
 const ROUNDS: usize = 5;
 const ROUND_MS: u64 = 400;
 
+/// A way to read a message, by name; the number keeps the work from being left out.
+type Reader = (&'static str, fn(&str) -> usize);
+
 fn main() -> Result<(), Box<dyn Error>> {
     let bodies = bodies()?;
     let bytes: usize = bodies.iter().map(String::len).sum();
     println!("{} messages, {} bytes on average\n", bodies.len(), bytes / bodies.len().max(1));
-    let readers: [(&str, fn(&str) -> usize); 5] = [
+    let readers: [Reader; 5] = [
         ("envelope scan", |body| envelope(body.as_bytes()).unwrap_or_default()),
         ("envelope scan, identifiers as text", |body| identifiers(body.as_bytes()).unwrap_or_default()),
         ("full message, every subcomponent", |body| full(body.as_bytes()).unwrap_or_default()),

@@ -295,6 +295,34 @@ mod tests {
         assert_eq!(raw, [&b"1^A"[..], b"", b"2^B"]);
     }
 
+    /// All parts in order: repetitions apart by `;`, components by space, subcomponents by `/`.
+    fn check_parts(field: Field<'_>, expected: &str) {
+        let text = |raw: &[u8]| String::from_utf8_lossy(raw).into_owned();
+        let component = |one: super::Component<'_>| {
+            one.subcomponents().map(|part| text(part.raw())).collect::<Vec<_>>().join("/")
+        };
+        let repetition = |one: super::Repetition<'_>| one.components().map(component).collect::<Vec<_>>();
+        let parts: Vec<_> = field.repetitions().map(|one| repetition(one).join(" ")).collect();
+        assert_eq!(parts.join(";"), expected, "{:?}", text(field.raw()));
+    }
+
+    #[test]
+    fn parts_come_in_order_as_sent() {
+        check_parts(Field::new(b"A&B^C~D^^E&~", USUAL), "A/B C;D  E/;");
+        check_parts(Field::new(b"", USUAL), "");
+        check_parts(Field::new(b"\"\"", USUAL), "\"\"");
+        check_parts(Field::new(b"\"\"^A\\T\\B", USUAL), "\"\" A\\T\\B");
+        let few = Separators { escape: None, subcomponent: None, ..USUAL };
+        check_parts(Field::new(b"A&B^C", few), "A&B C");
+    }
+
+    #[test]
+    fn the_separators_themselves_are_never_split() {
+        check_parts(Field::literal(b"^~\\&", USUAL), "^~\\&");
+        let declared = Field::literal(b"^~\\&", USUAL).component(1).subcomponent(1);
+        assert_eq!(declared.raw(), b"^~\\&");
+    }
+
     #[test]
     fn debug_shows_no_content() {
         let field = Field::new(b"DOE^JANE", USUAL);

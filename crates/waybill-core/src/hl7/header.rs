@@ -233,6 +233,43 @@ mod tests {
         check_acknowledgement("", "", false);
     }
 
+    fn check_continued(msh_14: &str, rest: &str, expected: bool) {
+        let body = format!("MSH|^~\\&|||||||ORU^R01|1|P|2.5|1|{msh_14}|AL\r{rest}");
+        assert_eq!(read(&body).is_continued(), expected, "{msh_14:?} {rest:?}");
+    }
+
+    #[test]
+    fn a_continued_message_is_recognised() {
+        check_continued("", "OBX|1\r", false);
+        check_continued("42", "OBX|1\r", true);
+        check_continued("", "OBX|1\rDSC|42|F\r", true);
+        check_continued("", "DSC|\rDSC|42\r", true);
+        for nothing in ["\"\"", "  "] {
+            check_continued(nothing, &format!("OBX|1\rDSC|{nothing}|F\rDSCX|1\r"), false);
+        }
+        check_continued("", "DSC\rZZZ|DSC|42\r", false);
+    }
+
+    #[test]
+    fn a_nul_never_reaches_a_text() {
+        let pv1 = format!("PV1{}", "|".repeat(19));
+        let header = read_owned(&format!(
+            "MSH|^~\\&|A\0|B|||||ADT^A\0|1\0|P|2.5\rPID|||1\\X00\\^^^\0\rMRG|\0\r{pv1}V\0\r"
+        ));
+        assert_eq!(
+            header,
+            ["A\u{fffd}", "A\u{fffd}", "1\u{fffd}", "1\u{fffd}@\u{fffd}", "\u{fffd}@", "V\u{fffd}"]
+        );
+    }
+
+    /// The texts of a header that are stored.
+    fn read_owned(body: &str) -> Vec<String> {
+        let header = read(body);
+        let texts = [header.sending_application(), header.trigger(), header.control_id()];
+        let patients = pairs(header.patient_key().into_iter().chain(header.merged_patients()));
+        texts.map(String::from).into_iter().chain(patients).chain(header.visit_key()).collect()
+    }
+
     fn check_patient(pid: &str, expected: &str) {
         let body = format!("MSH|^~\\&|A\r{pid}\r");
         assert_eq!(pairs(read(&body).patient_key()).concat(), expected, "{pid}");

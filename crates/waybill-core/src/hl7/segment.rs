@@ -213,6 +213,38 @@ mod tests {
         check("PV1", 19, "");
     }
 
+    fn check_fields(segment: &str, expected: &[&str]) {
+        let body = format!("MSH|^~\\&|A\r{segment}\r");
+        let Ok(message) = Message::parse(body.as_bytes()) else { unreachable!("refused: {body}") };
+        let last = message.segments().last().map(|segment| {
+            segment.fields().map(|field| String::from_utf8_lossy(field.raw())).collect::<Vec<_>>()
+        });
+        assert_eq!(last.unwrap_or_default(), expected, "{segment}");
+    }
+
+    #[test]
+    fn fields_come_in_order_as_many_as_were_sent() {
+        check_fields("PID|1||42^A|", &["1", "", "42^A", ""]);
+        check_fields("ZZ|", &[""]);
+        check_fields("ZZ", &[]);
+        check_fields("MSH", &[]);
+        check_fields("|A", &["A"]);
+        check_fields("", &["|", "^~\\&", "A"]);
+    }
+
+    #[test]
+    fn a_name_is_all_that_stands_before_the_separator() {
+        let Ok(message) = Message::parse(b"MSH|^~\\&|A\rPID|1\rPIDX|2\rZ\r|3\r") else {
+            unreachable!("refused")
+        };
+        for (id, offset) in [("PID", 11), ("PIDX", 17), ("Z", 24), ("", 26)] {
+            assert_eq!(message.segment(id).map(|segment| segment.offset()), Some(offset), "{id}");
+        }
+        for id in ["PI", "pid", "PID|", "PID|1", "|3", "Z\r"] {
+            assert!(message.segment(id).is_none(), "{id}");
+        }
+    }
+
     #[test]
     fn encoding_characters_are_never_split() {
         let Ok(message) = Message::parse(b"MSH|^~\\&|A\r") else { unreachable!("refused") };

@@ -4,6 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::walk::walk;
+use crate::hl7::Message;
 
 /// Bytes that mean something to the reader come often, all others now and then.
 fn byte() -> impl Strategy<Value = u8> {
@@ -36,7 +37,28 @@ fn lines() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
+/// Segments as slowly and plainly as they can be found: lines without the framing around them.
+fn check_segments(body: &[u8]) {
+    let Ok(message) = Message::parse(body) else { return };
+    let is_frame = |byte: &u8| matches!(byte, 0x0B | 0x1C);
+    let (mut offset, mut lines) = (message.msh().offset(), Vec::new());
+    for line in body[offset..].split(|byte| matches!(byte, b'\r' | b'\n')) {
+        if let Some(begin) = line.iter().position(|byte| !is_frame(byte)) {
+            let end = line.iter().rposition(|byte| !is_frame(byte)).unwrap_or(begin);
+            lines.push((offset + begin, &line[begin..=end]));
+        }
+        offset += line.len() + 1;
+    }
+    let found: Vec<_> = message.segments().map(|segment| (segment.offset(), segment.raw())).collect();
+    assert_eq!(found, lines);
+}
+
 proptest! {
+    #[test]
+    fn segments_are_lines_without_framing(rest in lines()) {
+        check_segments(&[&b"\n\x0bMSH|^~\\&|A\r"[..], &rest].concat());
+    }
+
     #[test]
     fn any_bytes_are_survived(body in vec(any::<u8>(), 0..400)) {
         walk(&body);
@@ -66,4 +88,16 @@ fn what_was_found_is_survived() {
     for body in found {
         walk(body);
     }
+}
+
+/// What the fuzzer starts with, and what of its finds was worth keeping.
+#[test]
+fn seeds_are_survived() -> std::io::Result<()> {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fuzz/seeds/hl7");
+    let mut read = 0;
+    for seed in std::fs::read_dir(folder)? {
+        read += u32::from(walk(&std::fs::read(seed?.path())?));
+    }
+    assert!(read > 5, "{read} seeds are messages");
+    Ok(())
 }
