@@ -1,5 +1,7 @@
 //! The fields of MSH, found once: nearly every one of them is asked for, most more than once.
 
+use std::fmt;
+
 use super::{Field, Segment};
 
 /// As many separators as MSH has in version 2.5.1: the fields to MSH-21 are found by them. What
@@ -7,7 +9,7 @@ use super::{Field, Segment};
 const SEPARATORS_MAX: usize = 21;
 
 /// MSH with the positions of its field separators.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(super) struct Msh<'a> {
     segment: Segment<'a>,
     /// The first of them is MSH-1; where there are fewer, the length of the segment.
@@ -37,6 +39,13 @@ impl<'a> Msh<'a> {
             }
             _ => self.segment.field(n),
         }
+    }
+}
+
+impl fmt::Debug for Msh<'_> {
+    /// As its segment: only the position and the size.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.segment.fmt(f)
     }
 }
 
