@@ -118,7 +118,7 @@ fn rates<const N: usize>(bodies: &[String], readers: [Reader; N]) -> [f64; N] {
     }
     std::array::from_fn(|n| {
         let all: Duration = best.iter().map(|best| best[n]).sum();
-        1.0 / (all.as_secs_f64() / bodies.len().max(1) as f64)
+        f64::from(u32::try_from(bodies.len()).unwrap_or(u32::MAX)) / all.as_secs_f64()
     })
 }
 

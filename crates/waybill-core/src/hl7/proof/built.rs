@@ -9,7 +9,9 @@ use crate::hl7::{Charset, Component, Field, Message, Value, escape};
 
 fn text() -> impl Strategy<Value = Vec<u8>> + Clone {
     let hard = proptest::sample::select(b"|^~\\&#!$%'*+-./;<=>?@\"\r\n\0\x0b\x1c \xff".as_slice());
-    vec(prop_oneof![hard, any::<u8>(), proptest::char::range('A', 'Z').prop_map(|c| c as u8)], 0..12)
+    let letter = proptest::char::range('A', 'Z').prop_map(|letter| letter as u8);
+    let any = vec(prop_oneof![hard, any::<u8>(), letter], 0..12);
+    prop_oneof![8 => any, 1 => Just(Vec::new()), 1 => Just(b"\"\"".to_vec())]
 }
 
 /// What is read of `text`: where the message has no escape character, what it cannot hold is blank.
