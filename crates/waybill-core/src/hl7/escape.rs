@@ -6,24 +6,22 @@
 use std::borrow::Cow;
 
 use super::Separators;
+use super::split::Split;
 
 /// A value with its escape sequences replaced by what they stand for.
 pub(super) fn decode<'a>(raw: &'a [u8], separators: &Separators) -> Cow<'a, [u8]> {
-    let Some(mark) = separators.escape.filter(|mark| raw.contains(mark)) else {
+    let Some(mark) = separators.escape.filter(|&mark| memchr::memchr(mark, raw).is_some()) else {
         return Cow::Borrowed(raw);
     };
     let mut text = Vec::with_capacity(raw.len());
-    let mut parts = raw.split(|&byte| byte == mark);
+    let mut parts = Split::new(raw, Some(mark));
     text.extend(parts.next().unwrap_or_default());
     while let Some(inside) = parts.next() {
         let after = parts.next();
-        match (after, meaning(inside, separators)) {
-            (Some(_), Some(meant)) => text.extend_from_slice(&meant),
-            (closed, _) => {
-                text.push(mark);
-                text.extend(inside);
-                text.extend(closed.map(|_| mark));
-            }
+        if after.is_none() || !write_meaning(inside, separators, &mut text) {
+            text.push(mark);
+            text.extend(inside);
+            text.extend(after.map(|_| mark));
         }
         text.extend(after.unwrap_or_default());
     }
@@ -62,8 +60,8 @@ fn code(byte: u8, separators: &Separators) -> Option<u8> {
     }
 }
 
-/// What a sequence stands for, given what is between its two marks.
-fn meaning(inside: &[u8], separators: &Separators) -> Option<Vec<u8>> {
+/// Writes what a sequence stands for, given what is between its two marks; whether it is known.
+fn write_meaning(inside: &[u8], separators: &Separators, text: &mut Vec<u8>) -> bool {
     let sign = match inside {
         b"F" => Some(separators.field),
         b"S" => Some(separators.component),
@@ -71,19 +69,29 @@ fn meaning(inside: &[u8], separators: &Separators) -> Option<Vec<u8>> {
         b"T" => separators.subcomponent,
         b"E" => separators.escape,
         b"P" => separators.truncation,
-        [b'X', digits @ ..] if !digits.is_empty() => return unhex(digits),
+        [b'X', digits @ ..] if !digits.is_empty() => return write_unhexed(digits, text),
         _ => None,
     };
-    sign.map(|sign| vec![sign])
+    text.extend(sign);
+    sign.is_some()
 }
 
-fn unhex(digits: &[u8]) -> Option<Vec<u8>> {
+/// Writes the bytes of pairs of digits, all of them or none; whether they are that.
+fn write_unhexed(digits: &[u8], text: &mut Vec<u8>) -> bool {
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|value| u8::try_from(value).ok());
-    let pair = |pair: &[u8]| match *pair {
-        [high, low] => Some(digit(high)? << 4 | digit(low)?),
-        _ => None,
-    };
-    digits.chunks(2).map(pair).collect()
+    let before = text.len();
+    for pair in digits.chunks(2) {
+        let byte = match *pair {
+            [high, low] => digit(high).zip(digit(low)),
+            _ => None,
+        };
+        let Some((high, low)) = byte else {
+            text.truncate(before);
+            return false;
+        };
+        text.push(high << 4 | low);
+    }
+    true
 }
 
 fn hex(nibble: u8) -> u8 {

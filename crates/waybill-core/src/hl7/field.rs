@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use super::split::Split;
 use super::{Charset, Separators, escape};
 
 /// HL7's null value: present, and saying that there is nothing (HL7 2.5.1, 2.5.3).
@@ -67,18 +68,26 @@ impl<'a> Value<&'a [u8]> {
 struct Part<'a> {
     raw: &'a [u8],
     separators: Separators,
+    /// Never split: it is MSH-1 or MSH-2, which are the separators.
+    literal: bool,
 }
 
 impl<'a> Part<'a> {
+    /// Every part between separators, as sent. A null is one part, which is null.
+    #[inline]
+    fn parts(self, separator: Option<u8>) -> impl Iterator<Item = Part<'a>> + Clone + use<'a> {
+        Split::new(self.raw, separator.filter(|_| !self.literal)).map(move |raw| Part { raw, ..self })
+    }
+
     /// Part `n`, counted from 1. A null has null parts: it deletes them all.
-    fn nth(&self, separator: Option<u8>, n: usize) -> Part<'a> {
-        let raw = match (self.raw, separator, n) {
-            (_, _, 0) => &[],
-            (NULL, _, _) | (_, None, 1) => self.raw,
-            (_, None, _) => &[],
-            (raw, Some(sign), n) => raw.split(|&byte| byte == sign).nth(n - 1).unwrap_or_default(),
-        };
-        Part { raw, separators: self.separators }
+    #[inline]
+    fn nth(self, separator: Option<u8>, n: usize) -> Part<'a> {
+        let absent = Part { raw: &[], ..self };
+        match n.checked_sub(1) {
+            None => absent,
+            Some(_) if self.raw == NULL => self,
+            Some(before) => self.parts(separator).nth(before).unwrap_or(absent),
+        }
     }
 
     /// With escapes and character set decoded, and without the trailing blanks that HL7 gives no
@@ -96,24 +105,27 @@ impl<'a> Part<'a> {
 #[derive(Clone, Copy)]
 pub struct Field<'a> {
     part: Part<'a>,
-    literal: bool,
 }
 
 impl<'a> Field<'a> {
+    #[inline]
     pub(super) fn new(raw: &'a [u8], separators: Separators) -> Self {
-        Self { part: Part { raw, separators }, literal: false }
+        Self { part: Part { raw, separators, literal: false } }
     }
 
     /// A field that is never split: MSH-1 and MSH-2, which are the separators.
+    #[inline]
     pub(super) fn literal(raw: &'a [u8], separators: Separators) -> Self {
-        Self { part: Part { raw, separators }, literal: true }
+        Self { part: Part { raw, separators, literal: true } }
     }
 
+    #[inline]
     pub(super) fn absent(separators: Separators) -> Self {
         Self::new(&[], separators)
     }
 
     /// The bytes as sent.
+    #[inline]
     pub fn raw(&self) -> &'a [u8] {
         self.part.raw
     }
@@ -129,17 +141,15 @@ impl<'a> Field<'a> {
     }
 
     /// Its repetitions; a field without any content has one, which is empty.
-    pub fn repetitions(&self) -> impl Iterator<Item = Repetition<'a>> + use<'a> {
-        let (Part { raw, separators }, literal) = (self.part, self.literal);
-        raw.split(move |&byte| byte == separators.repetition && !literal)
-            .map(move |raw| Repetition { part: Part { raw, separators }, literal })
+    #[inline]
+    pub fn repetitions(&self) -> impl Iterator<Item = Repetition<'a>> + Clone + use<'a> {
+        self.part.parts(Some(self.part.separators.repetition)).map(|part| Repetition { part })
     }
 
     /// Component `n`, counted from 1, of the first repetition.
+    #[inline]
     pub fn component(&self, n: usize) -> Component<'a> {
-        let first = self.repetitions().next();
-        let absent = Repetition { part: Part { raw: &[], ..self.part }, literal: self.literal };
-        first.unwrap_or(absent).component(n)
+        Repetition { part: self.part.nth(Some(self.part.separators.repetition), 1) }.component(n)
     }
 }
 
@@ -147,19 +157,26 @@ impl<'a> Field<'a> {
 #[derive(Clone, Copy)]
 pub struct Repetition<'a> {
     part: Part<'a>,
-    literal: bool,
 }
 
 impl<'a> Repetition<'a> {
     /// The bytes as sent.
+    #[inline]
     pub fn raw(&self) -> &'a [u8] {
         self.part.raw
     }
 
-    /// Component `n`, counted from 1.
+    /// Component `n`, counted from 1; of a null, every one is null.
+    #[inline]
     pub fn component(&self, n: usize) -> Component<'a> {
-        let separator = (!self.literal).then_some(self.part.separators.component);
-        Component { part: self.part.nth(separator, n) }
+        Component { part: self.part.nth(Some(self.part.separators.component), n) }
+    }
+
+    /// Its components as sent, in one pass: at least one, which may be empty. A null is one
+    /// component, which is null.
+    #[inline]
+    pub fn components(&self) -> impl Iterator<Item = Component<'a>> + Clone + use<'a> {
+        self.part.parts(Some(self.part.separators.component)).map(|part| Component { part })
     }
 }
 
@@ -171,6 +188,7 @@ pub struct Component<'a> {
 
 impl<'a> Component<'a> {
     /// The bytes as sent.
+    #[inline]
     pub fn raw(&self) -> &'a [u8] {
         self.part.raw
     }
@@ -180,10 +198,18 @@ impl<'a> Component<'a> {
         Value::of(self.part.raw)
     }
 
-    /// Subcomponent `n`, counted from 1.
+    /// Subcomponent `n`, counted from 1; of a null, every one is null.
     #[must_use]
+    #[inline]
     pub fn subcomponent(&self, n: usize) -> Component<'a> {
         Component { part: self.part.nth(self.part.separators.subcomponent, n) }
+    }
+
+    /// Its subcomponents as sent, in one pass: at least one, which may be empty. A null is one
+    /// subcomponent, which is null.
+    #[inline]
+    pub fn subcomponents(&self) -> impl Iterator<Item = Component<'a>> + Clone + use<'a> {
+        self.part.parts(self.part.separators.subcomponent).map(|part| Component { part })
     }
 
     /// The text: escapes and character set decoded, trailing blanks removed.
@@ -267,6 +293,34 @@ mod tests {
     fn repetitions_come_in_order() {
         let raw: Vec<_> = Field::new(b"1^A~~2^B", USUAL).repetitions().map(|one| one.raw()).collect();
         assert_eq!(raw, [&b"1^A"[..], b"", b"2^B"]);
+    }
+
+    /// All parts in order: repetitions apart by `;`, components by space, subcomponents by `/`.
+    fn check_parts(field: Field<'_>, expected: &str) {
+        let text = |raw: &[u8]| String::from_utf8_lossy(raw).into_owned();
+        let component = |one: super::Component<'_>| {
+            one.subcomponents().map(|part| text(part.raw())).collect::<Vec<_>>().join("/")
+        };
+        let repetition = |one: super::Repetition<'_>| one.components().map(component).collect::<Vec<_>>();
+        let parts: Vec<_> = field.repetitions().map(|one| repetition(one).join(" ")).collect();
+        assert_eq!(parts.join(";"), expected, "{:?}", text(field.raw()));
+    }
+
+    #[test]
+    fn parts_come_in_order_as_sent() {
+        check_parts(Field::new(b"A&B^C~D^^E&~", USUAL), "A/B C;D  E/;");
+        check_parts(Field::new(b"", USUAL), "");
+        check_parts(Field::new(b"\"\"", USUAL), "\"\"");
+        check_parts(Field::new(b"\"\"^A\\T\\B", USUAL), "\"\" A\\T\\B");
+        let few = Separators { escape: None, subcomponent: None, ..USUAL };
+        check_parts(Field::new(b"A&B^C", few), "A&B C");
+    }
+
+    #[test]
+    fn the_separators_themselves_are_never_split() {
+        check_parts(Field::literal(b"^~\\&", USUAL), "^~\\&");
+        let declared = Field::literal(b"^~\\&", USUAL).component(1).subcomponent(1);
+        assert_eq!(declared.raw(), b"^~\\&");
     }
 
     #[test]

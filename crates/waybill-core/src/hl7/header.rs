@@ -1,18 +1,20 @@
 //! The header: what acceptance, ordering and the answer need to know of a message.
 //!
-//! Decoded when asked for. Fields that are only compared or echoed are given as sent, with their
+//! The fields of MSH are found once, whatever is asked of them, and decoded when asked for. Fields that are only compared or echoed are given as sent, with their
 //! separators and escapes; codes and identifiers are given as text.
 
 use std::borrow::Cow;
 
 use chrono::FixedOffset;
 
+use super::msh::Msh;
 use super::{Charset, Component, Field, Message, PatientId, Timestamp, Value};
 
 /// A message seen through its MSH segment and the identifiers it is ordered by.
 #[derive(Debug, Clone, Copy)]
 pub struct Header<'a> {
     message: Message<'a>,
+    msh: Msh<'a>,
     charset: Charset,
 }
 
@@ -20,8 +22,9 @@ impl<'a> Header<'a> {
     /// Looks at `message`. Its character set is the `charset` parameter of the media type it was
     /// posted with, else MSH-18, else what its source says.
     pub fn read(message: Message<'a>, content_type: &str, source_charset: &str) -> Self {
-        let charset = Charset::choose(content_type, message.msh().field(18).raw(), source_charset);
-        Self { message, charset }
+        let msh = Msh::read(message.msh());
+        let charset = Charset::choose(content_type, msh.field(18).raw(), source_charset);
+        Self { message, msh, charset }
     }
 
     /// The message itself.
@@ -36,7 +39,7 @@ impl<'a> Header<'a> {
 
     /// MSH-`n`.
     pub fn field(&self, n: usize) -> Field<'a> {
-        self.message.msh().field(n)
+        self.msh.field(n)
     }
 
     /// MSH-3 as sent; empty when absent or null.
@@ -126,6 +129,14 @@ impl<'a> Header<'a> {
         }
     }
 
+    /// Whether this is a fragment of a message that goes on in another, or the rest of one: it has
+    /// a continuation pointer in MSH-14, or in the DSC-1 of any DSC (HL7 2.5.1, 2.10.2).
+    pub fn is_continued(&self) -> bool {
+        let points =
+            |field: Field<'_>| matches!(field.value(), Value::Present(raw) if !raw.trim_ascii().is_empty());
+        points(self.field(14)) || self.message.segments_called("DSC").any(|dsc| points(dsc.field(1)))
+    }
+
     /// Which patient the message is about: PID-3 (a medical record number first), else PID-2,
     /// PID-4, PID-18 of the first PID.
     pub fn patient_key(&self) -> Option<PatientId> {
@@ -135,13 +146,13 @@ impl<'a> Header<'a> {
 
     /// The patients that a merge takes the place of: every identifier in MRG-1 of every group.
     pub fn merged_patients(&self) -> Vec<PatientId> {
-        let groups = self.message.segments().filter(|segment| segment.is("MRG"));
+        let groups = self.message.segments_called("MRG");
         groups.flat_map(|mrg| PatientId::all(mrg.field(1), self.charset)).map(|(_, id)| id).collect()
     }
 
     /// The patients that stay: the preferred identifier in PID-3 of every group.
     pub fn surviving_patients(&self) -> Vec<PatientId> {
-        let groups = self.message.segments().filter(|segment| segment.is("PID"));
+        let groups = self.message.segments_called("PID");
         groups.filter_map(|pid| PatientId::preferred(pid.field(3), self.charset)).collect()
     }
 
@@ -220,6 +231,43 @@ mod tests {
         check_acknowledgement("ORR^O02", "MSA|AA|1\r", false);
         check_acknowledgement("ADT^A04", "", false);
         check_acknowledgement("", "", false);
+    }
+
+    fn check_continued(msh_14: &str, rest: &str, expected: bool) {
+        let body = format!("MSH|^~\\&|||||||ORU^R01|1|P|2.5|1|{msh_14}|AL\r{rest}");
+        assert_eq!(read(&body).is_continued(), expected, "{msh_14:?} {rest:?}");
+    }
+
+    #[test]
+    fn a_continued_message_is_recognised() {
+        check_continued("", "OBX|1\r", false);
+        check_continued("42", "OBX|1\r", true);
+        check_continued("", "OBX|1\rDSC|42|F\r", true);
+        check_continued("", "DSC|\rDSC|42\r", true);
+        for nothing in ["\"\"", "  "] {
+            check_continued(nothing, &format!("OBX|1\rDSC|{nothing}|F\rDSCX|1\r"), false);
+        }
+        check_continued("", "DSC\rZZZ|DSC|42\r", false);
+    }
+
+    #[test]
+    fn a_nul_never_reaches_a_text() {
+        let pv1 = format!("PV1{}", "|".repeat(19));
+        let header = read_owned(&format!(
+            "MSH|^~\\&|A\0|B|||||ADT^A\0|1\0|P|2.5\rPID|||1\\X00\\^^^\0\rMRG|\0\r{pv1}V\0\r"
+        ));
+        assert_eq!(
+            header,
+            ["A\u{fffd}", "A\u{fffd}", "1\u{fffd}", "1\u{fffd}@\u{fffd}", "\u{fffd}@", "V\u{fffd}"]
+        );
+    }
+
+    /// The texts of a header that are stored.
+    fn read_owned(body: &str) -> Vec<String> {
+        let header = read(body);
+        let texts = [header.sending_application(), header.trigger(), header.control_id()];
+        let patients = pairs(header.patient_key().into_iter().chain(header.merged_patients()));
+        texts.map(String::from).into_iter().chain(patients).chain(header.visit_key()).collect()
     }
 
     fn check_patient(pid: &str, expected: &str) {

@@ -2,7 +2,11 @@
 //!
 //! A [`Message`] is a view of the bytes as they came: nothing is copied, nothing is decoded before
 //! it is asked for, and the bytes themselves never change. Reading takes time linear in the body
-//! and never panics, whatever the bytes are. What senders get wrong without harm is tolerated here
+//! and never panics, whatever the bytes are. There are two depths (docs/adr/0011): the scan, which
+//! [`Message::parse`] and [`Header::read`] are and acceptance lives on, looks at line starts and at
+//! MSH; everything below is split as it is walked through ([`Message::segments`],
+//! [`Segment::fields`], [`Field::repetitions`], [`Repetition::components`],
+//! [`Component::subcomponents`]), each byte once for each level. What senders get wrong without harm is tolerated here
 //! (line ends, byte-order marks, framing left over from MLLP, missing trailing fields, unknown
 //! segments); what would make the reading a guess is refused as [`NotHl7`], by position and never
 //! by content: everything in a message may be about a person.
@@ -18,12 +22,19 @@ mod corpus;
 mod escape;
 mod field;
 mod header;
+mod msh;
 mod patient;
+#[cfg(test)]
+mod proof;
+mod scan;
 mod segment;
 mod separators;
+mod split;
 mod time;
 
 use std::fmt;
+
+use scan::{Scan, SecondMessage};
 
 pub use ack::{Verdict, acknowledgement};
 pub use ack_error::{AckError, ErrorCode, Location};
@@ -33,7 +44,7 @@ pub use check::{Refusal, judge};
 pub use field::{Component, Field, Repetition, Value};
 pub use header::Header;
 pub use patient::PatientId;
-pub use segment::{Segment, Segments};
+pub use segment::{Fields, Segment, Segments};
 pub use separators::Separators;
 pub use time::{Doubt, Precision, Resolved, Timestamp, Zone};
 
@@ -42,6 +53,7 @@ pub use time::{Doubt, Precision, Resolved, Timestamp, Zone};
 pub struct Message<'a> {
     msh: Segment<'a>,
     body: &'a [u8],
+    scan: Scan,
 }
 
 /// Why a body is not one HL7 message: where, and what is wrong there. Never what stands there.
@@ -81,10 +93,12 @@ impl<'a> Message<'a> {
         let Some(msh) = segments.next() else {
             return refuse(start, "no MSH segment begins here");
         };
-        if let Some(second) = segments.find(Segment::is_message_header) {
-            return refuse(second.offset(), "a second MSH begins: a body holds exactly one message");
+        match Scan::read(segments) {
+            Ok(scan) => Ok(Self { msh, body, scan }),
+            Err(SecondMessage { offset }) => {
+                refuse(offset, "a second MSH begins: a body holds exactly one message")
+            }
         }
-        Ok(Self { msh, body })
     }
 
     /// The separators that MSH-1 and MSH-2 declare.
@@ -104,7 +118,18 @@ impl<'a> Message<'a> {
 
     /// The first segment called `id`.
     pub fn segment(&self, id: &str) -> Option<Segment<'a>> {
-        self.segments().find(|segment| segment.is(id))
+        self.segments_called(id).next()
+    }
+
+    /// Every segment called `id`, in order. For those that the scan has noted only the lines from
+    /// the first to the last of them are looked at.
+    pub fn segments_called<'b>(&self, id: &'b str) -> impl Iterator<Item = Segment<'a>> + use<'a, 'b> {
+        let (from, to) = match self.scan.noted(id) {
+            Some(noted) => noted.range(),
+            None => (self.msh.offset(), self.body.len()),
+        };
+        let lines = Segments::new(self.body.get(..to).unwrap_or_default(), from, self.separators());
+        lines.filter(move |segment| segment.is(id))
     }
 
     /// Field `n` of the first segment called `id`; an absent field when there is no such segment.

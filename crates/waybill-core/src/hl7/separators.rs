@@ -37,7 +37,13 @@ impl Separators {
         };
         let after = text.get(4..).unwrap_or_default();
         let end = after.iter().position(|&byte| byte == field || matches!(byte, b'\r' | b'\n'));
-        let declared = after.get(..end.unwrap_or(after.len())).unwrap_or_default();
+        let mut declared = after.get(..end.unwrap_or(after.len())).unwrap_or_default();
+        // where MSH ends here, the framing of MLLP may stand between it and the line end
+        while let [head @ .., 0x0B | 0x1C] = declared
+            && after.get(declared.len()) != Some(&field)
+        {
+            declared = head;
+        }
         let signs = if declared == br"^~\\&" { br"^~\&" } else { declared };
         let (component, repetition) = match *signs {
             [component, repetition, ..] if signs.len() <= 5 => (component, repetition),
@@ -82,6 +88,7 @@ mod tests {
         check(r"MSH|^~\&", r"|^~\& ");
         check("MSH|^~}|A", "|^~}  ");
         check("MSH|^~\r", "|^~   ");
+        check("MSH|^~\\&\u{1c}\r", r"|^~\& ");
         check(r"MSH!@/\-!A", r"!@/\- ");
     }
 

@@ -126,7 +126,7 @@ fn evaluate(input: &Input<'_>) -> Result<Outcome, Failure> {
     if !input.reading.processing_ids.iter().any(|effective| *effective == processing_id) {
         return Ok(Outcome::Ignored("processing id without effects"));
     }
-    if is_fragment(&message) {
+    if header.is_continued() {
         return Err(invalid(
             "MSH-14/DSC: a fragment of a continued message; Waybill does not join fragments: \
              ask the partner to send it whole",
@@ -139,14 +139,6 @@ fn evaluate(input: &Input<'_>) -> Result<Outcome, Failure> {
     };
     warn_of_text(&header, input.body, &mut done);
     Ok(Outcome::Done(done))
-}
-
-/// Whether the message is continued in, or continues, another one (HL7 2.5.1, 2.10.2): its pointer
-/// is in MSH-14 of what follows, and in DSC-1 of what is followed.
-fn is_fragment(message: &Message<'_>) -> bool {
-    [("MSH", 14), ("DSC", 1)]
-        .into_iter()
-        .any(|(segment, n)| message.field(segment, n).component(1).text(Charset::Utf8).present().is_some())
 }
 
 /// Says what was a guess in the reading of its text.
