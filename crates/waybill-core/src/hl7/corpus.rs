@@ -114,13 +114,13 @@ fn time_is_linear_in_the_body() {
 }
 
 /// The sample folder: `$WAYBILL_CORPUS`, or beside the project.
-fn samples() -> Option<PathBuf> {
+pub(super) fn samples() -> Option<PathBuf> {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpus");
     let folder = std::env::var_os("WAYBILL_CORPUS").map_or(beside, PathBuf::from);
     folder.is_dir().then_some(folder)
 }
 
-fn files_below(folder: &Path, found: &mut Vec<PathBuf>) -> std::io::Result<()> {
+pub(super) fn files_below(folder: &Path, found: &mut Vec<PathBuf>) -> std::io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         if path.is_dir() {
@@ -133,7 +133,7 @@ fn files_below(folder: &Path, found: &mut Vec<PathBuf>) -> std::io::Result<()> {
 }
 
 /// The messages of a file that may hold several: each begins with MSH at the begin of a line.
-fn messages(file: &[u8]) -> Vec<&[u8]> {
+pub(super) fn messages(file: &[u8]) -> Vec<&[u8]> {
     let begins_line =
         |at: usize| at == 0 || file.get(at - 1).is_some_and(|byte| matches!(byte, b'\r' | b'\n' | 0xBF));
     let starts = file.windows(4).enumerate().filter(|(at, window)| {

@@ -16,6 +16,7 @@ mod corpus;
 mod escape;
 mod field;
 mod header;
+pub mod normalized;
 mod patient;
 mod segment;
 mod separators;
