@@ -17,5 +17,6 @@ mod order;
 mod process;
 mod publish;
 mod shape;
+mod show;
 mod shutdown;
 mod verbs;

@@ -5,7 +5,9 @@
 //! broker, and holds no lock or transaction while anything but PostgreSQL is waited for.
 
 pub mod accept;
+pub mod audit;
 pub mod balance;
+pub mod body;
 pub mod claim;
 pub mod dead;
 pub mod directory;

@@ -11,7 +11,10 @@ use sqlx::{AssertSqlSafe, SqlSafeStr as _};
 use crate::{Store, StoreError};
 
 /// Every migration: number, what it does, its text.
-const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "ledger", include_str!("../migrations/0001_ledger.sql"))];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "ledger", include_str!("../migrations/0001_ledger.sql")),
+    (2, "audit", include_str!("../migrations/0002_audit.sql")),
+];
 
 impl Store {
     /// Brings the schema up to date; does nothing when it is. Several callers wait for each other.

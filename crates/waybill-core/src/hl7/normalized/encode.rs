@@ -55,8 +55,8 @@ fn head(msh: &Json) -> Result<(Vec<u8>, Separators), &'static str> {
     };
     let whole = format!("MSH{one}{two}{one}").into_bytes();
     let separators = Separators::read(&whole).map_err(|(_, problem)| problem)?;
-    if one.len() != 1 || two.contains(one) {
-        return Err("MSH-1 is not one sign that MSH-2 is without");
+    if one.len() != 1 || two.contains([char::from(separators.field), '\r', '\n']) {
+        return Err("MSH-1 is not one sign, or MSH-2 holds what would end it");
     }
     Ok((format!("MSH{one}{two}").into_bytes(), separators))
 }

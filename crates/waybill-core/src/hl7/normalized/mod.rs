@@ -9,6 +9,7 @@
 mod appointment;
 mod encode;
 mod header;
+mod mask;
 mod merge;
 mod observations;
 mod parts;
@@ -38,6 +39,7 @@ use self::warnings::Warnings;
 use super::Header;
 
 pub use encode::{NotNormalized, from_normalized};
+pub use mask::{mask, masked_lines};
 
 /// The name and version of the shape: a new number is a shape that old readers cannot read.
 pub const SCHEMA: &str = "waybill.hl7v2/1";

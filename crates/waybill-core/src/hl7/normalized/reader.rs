@@ -9,9 +9,9 @@ use chrono_tz::Tz;
 use serde_json::{Map, Value as Json};
 
 use super::place::{Name, Place};
-use super::text::NULL;
-use super::times;
+use super::text::{self, NULL};
 use super::warnings::{Code, Warnings};
+use super::{parts, times};
 use crate::hl7::{Component, Field, Header, Repetition, Segment, Value};
 
 /// How many entries the lists of all views together have at most. A message with more is still
@@ -66,9 +66,27 @@ impl<'a> Reader<'a> {
         self.entries <= ENTRIES_MAX
     }
 
-    /// A component's text: unescaped, without trailing blanks.
+    /// A component's text as in the segments, without the trailing blanks that HL7 gives no meaning
+    /// to (2.5.1, data type ST). Where there are subcomponents, the first is meant (2.8.2).
     pub(super) fn text(&self, component: Component<'a>) -> Value<Cow<'a, str>> {
-        component.text(self.header.charset())
+        let separators = self.header.message().separators();
+        text::value(component.subcomponent(1).raw(), &separators, self.header.charset())
+    }
+
+    /// A component with all its subcomponents as one text: what patients are told apart by.
+    fn whole(&self, component: Component<'a>) -> Value<Json> {
+        let separators = self.header.message().separators();
+        let (Some(sign), false) = (separators.subcomponent, component.raw() == NULL.as_bytes()) else {
+            return self.string(component);
+        };
+        let (mut whole, mut at) = (String::new(), 1);
+        for (n, part) in parts::split(component.raw(), Some(sign)) {
+            whole.extend(std::iter::repeat_n(char::from(sign), n - at));
+            at = n;
+            whole.push_str(&text::unescape(part, &separators, self.header.charset()));
+        }
+        let whole = whole.trim_ascii_end();
+        if whole.is_empty() { Value::Absent } else { Value::Present(Json::from(whole)) }
     }
 
     /// As [`Reader::text`], as JSON.
@@ -85,7 +103,7 @@ impl<'a> Reader<'a> {
     pub(super) fn id(&self, one: Repetition<'a>) -> Value<Json> {
         let mut id = Object::default();
         id.put("value", self.string(one.component(1)));
-        id.put("authority", self.string(one.component(4)));
+        id.put("authority", self.whole(one.component(4)));
         id.put("type", self.string(one.component(5)));
         id.of(one.raw())
     }
@@ -161,7 +179,7 @@ impl Object {
     /// The object, for a part of the message that is `raw`: null when the whole part is, absent
     /// when it has no member.
     pub(super) fn of(self, raw: &[u8]) -> Value<Json> {
-        if raw.trim_ascii_end() == NULL.as_bytes() {
+        if raw == NULL.as_bytes() {
             Value::Null
         } else if self.0.is_empty() {
             Value::Absent

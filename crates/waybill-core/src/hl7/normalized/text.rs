@@ -7,7 +7,7 @@
 
 use std::borrow::Cow;
 
-use crate::hl7::{Charset, Separators};
+use crate::hl7::{Charset, Separators, Value};
 
 /// HL7's null value, as it is written (HL7 2.5.1, 2.5.3).
 pub(super) const NULL: &str = "\"\"";
@@ -19,8 +19,24 @@ pub(super) fn unescape<'a>(raw: &'a [u8], separators: &Separators, charset: Char
         return text;
     };
     let reading = Reading { mark, separators, charset };
-    let plain = reading.replaced(&text, true);
-    Cow::Owned(if has_sequences(&plain, mark) { reading.replaced(&text, false) } else { plain })
+    let (plain, keeps) = reading.replaced(&text, true);
+    let doubtful = keeps || has_sequences(&plain, mark);
+    Cow::Owned(if doubtful { reading.replaced(&text, false).0 } else { plain })
+}
+
+/// The text of `raw` by state, without trailing blanks.
+pub(super) fn value<'a>(raw: &'a [u8], separators: &Separators, charset: Charset) -> Value<Cow<'a, str>> {
+    if raw == NULL.as_bytes() {
+        return Value::Null;
+    }
+    let text = unescape(raw, separators, charset);
+    let kept = text.trim_ascii_end();
+    match kept {
+        "" => Value::Absent,
+        NULL if kept.len() < text.len() => Value::Null,
+        _ if kept.len() == text.len() => Value::Present(text),
+        _ => Value::Present(Cow::Owned(kept.to_owned())),
+    }
 }
 
 /// `text` as it is written in a message with these separators; `None` when it cannot be, for want
@@ -95,9 +111,10 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    /// `text` with its sequences replaced; those that stand for the mark only when `marks` says so.
-    fn replaced(&self, text: &str, marks: bool) -> String {
-        let mut out = String::with_capacity(text.len());
+    /// `text` with its sequences replaced, those that stand for the mark only when `marks` says so;
+    /// and whether sequences are left.
+    fn replaced(&self, text: &str, marks: bool) -> (String, bool) {
+        let (mut out, mut keeps) = (String::with_capacity(text.len()), false);
         // neighbours are read together: a character may take several of them
         let (mut bytes, mut sent) = (Vec::new(), String::new());
         for piece in pieces(text, self.mark) {
@@ -108,19 +125,22 @@ impl Reading<'_> {
                     self.as_sent(inside, &mut sent);
                     continue;
                 }
-                _ => self.flush(&mut bytes, &mut sent, marks, &mut out),
+                _ => keeps |= !self.flush(&mut bytes, &mut sent, marks, &mut out),
             }
             match piece {
                 Piece::Text(text) => out.push_str(text),
                 Piece::Sequence(inside) => match self.meaning(inside) {
                     Some(meant) if marks || meant != self.mark => out.push(meant),
-                    _ => self.as_sent(inside, &mut out),
+                    _ => {
+                        keeps |= is_sequence(inside);
+                        self.as_sent(inside, &mut out);
+                    }
                 },
                 Piece::Open(rest) => out.extend([self.mark.encode_utf8(&mut [0; 4]), rest]),
             }
         }
-        self.flush(&mut bytes, &mut sent, marks, &mut out);
-        out
+        keeps |= !self.flush(&mut bytes, &mut sent, marks, &mut out);
+        (out, keeps)
     }
 
     fn as_sent(&self, inside: &str, out: &mut String) {
@@ -129,18 +149,18 @@ impl Reading<'_> {
         out.push(self.mark);
     }
 
-    /// What hexadecimal sequences stand for, if that is text; else the sequences.
-    fn flush(&self, bytes: &mut Vec<u8>, sent: &mut String, marks: bool, out: &mut String) {
+    /// Writes what hexadecimal sequences stand for, if that is text; else the sequences, and false.
+    fn flush(&self, bytes: &mut Vec<u8>, sent: &mut String, marks: bool, out: &mut String) -> bool {
         let text = match self.charset {
             Charset::Utf8 | Charset::Unsupported => std::str::from_utf8(bytes).ok().map(Cow::Borrowed),
             _ => Some(self.charset.decode(bytes)),
         };
-        match text.filter(|text| !bytes.contains(&0) && (marks || !text.contains(self.mark))) {
-            Some(text) => out.push_str(&text),
-            None => out.push_str(sent),
-        }
+        let text = text.filter(|text| !bytes.contains(&0) && (marks || !text.contains(self.mark)));
+        out.push_str(text.as_deref().unwrap_or(sent));
+        let replaced = text.is_some();
         bytes.clear();
         sent.clear();
+        replaced
     }
 
     fn meaning(&self, inside: &str) -> Option<char> {
