@@ -126,6 +126,10 @@ impl<'a> Reader<'a> {
         at: Place,
         read: impl Fn(&Self, Repetition<'a>) -> Value<Json>,
     ) -> Value<Json> {
+        let separators = self.header.message().separators();
+        if !parts::has_content(field.raw(), [Some(separators.component), separators.subcomponent]) {
+            return Value::Absent;
+        }
         field.value().map(|_| {
             let mut list = Vec::new();
             for (n, one) in field.repetitions().enumerate() {

@@ -79,8 +79,10 @@ fn same_parts(one: &[u8], content_type: &str, other: &[u8]) {
     let lines = |header: &Header<'_>| header.message().segments().count();
     assert_eq!(lines(&one), lines(&other));
     for (left, right) in one.message().segments().zip(other.message().segments()) {
-        let fields = left.raw_fields().max(right.raw_fields());
-        for n in 1..=fields {
+        let last = |header: &Header<'_>, segment| {
+            super::parts::fields(header.message(), segment).map(|field| field.n).max().unwrap_or_default()
+        };
+        for n in 1..=last(&one, left).max(last(&other, right)) {
             let all = |header: &Header<'_>, segment: &crate::hl7::Segment<'_>| -> Vec<_> {
                 segment.field(n).repetitions().map(|one| flat(one, header)).collect()
             };
@@ -104,17 +106,6 @@ fn flat(one: Repetition<'_>, header: &Header<'_>) -> Vec<(usize, usize, Value<St
         }
     }
     found
-}
-
-trait RawFields {
-    fn raw_fields(&self) -> usize;
-}
-
-impl RawFields for crate::hl7::Segment<'_> {
-    /// How far a look at the fields has to go: the number of the last that has content.
-    fn raw_fields(&self) -> usize {
-        (1..=200).rev().find(|&n| !self.field(n).raw().is_empty()).unwrap_or_default()
-    }
 }
 
 fn folder() -> PathBuf {
@@ -246,7 +237,7 @@ fn json_that_is_no_message_is_refused_by_place() {
 #[test]
 fn hostile_bodies_are_bounded() {
     let begin = b"MSH|^~\\&|A|B|||20260310||ADT^A40|1|P|2.5.1\r";
-    let many = 50_000;
+    let many = 20_000;
     for part in [
         "|",
         "|a",
