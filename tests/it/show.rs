@@ -141,8 +141,11 @@ async fn nothing_is_revealed_without_a_reason_and_a_trail() {
             assert_eq!(show(&world, &[&hl7, "--as", form]).0, Some(0), "masked needs no trail");
         }
         world.db.execute("alter table gone rename to audit").await.unwrap();
-        sqlx::query("delete from body where id = $1::uuid").bind(&hl7).execute(&world.db).await.unwrap();
+        // the balance would miss a body that stays away
+        let elsewhere = "update body set id = $2::uuid where id = $1::uuid";
+        sqlx::query(elsewhere).bind(&hl7).bind(unknown).execute(&world.db).await.unwrap();
         let (code, _, said) = show(&world, &[&hl7, "--as", "raw", "--reveal", "ticket 9"]);
+        sqlx::query(elsewhere).bind(unknown).bind(&hl7).execute(&world.db).await.unwrap();
         assert_eq!(code, Some(3));
         assert!(said.contains("no longer kept"), "{said}");
         world
@@ -162,7 +165,7 @@ async fn the_audit_trail_is_only_ever_added_to() {
             source: None,
             detail: &detail,
         };
-        let first = world.store.audit(act).await.unwrap();
+        world.store.audit(act).await.unwrap();
         for statement in [
             "update audit set reason = 'another'",
             "delete from audit",
@@ -171,7 +174,7 @@ async fn the_audit_trail_is_only_ever_added_to() {
         ] {
             let refused = world.db.execute(statement).await.unwrap_err();
             let code =
-                refused.as_database_error().and_then(|error| error.code().map(|code| code.into_owned()));
+                refused.as_database_error().and_then(|error| error.code().map(std::borrow::Cow::into_owned));
             assert_eq!(code.as_deref(), Some("42501"), "{statement}");
         }
         for nothing in
@@ -179,7 +182,7 @@ async fn the_audit_trail_is_only_ever_added_to() {
         {
             assert!(world.store.audit(nothing).await.is_err());
         }
-        assert!(world.store.audit(act).await.unwrap() > first);
+        world.store.audit(act).await.unwrap();
         assert_eq!(trail(&world).await.len(), 2);
         world
     })

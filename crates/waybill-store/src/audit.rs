@@ -25,15 +25,14 @@ pub struct Act<'a> {
 }
 
 impl Store {
-    /// Writes an act down; its number. Once this returns it is durable.
+    /// Writes an act down. Once this returns it is durable. Needs no right but to insert.
     ///
     /// # Errors
     /// When it could not be written: then the act must not take place.
-    pub async fn audit(&self, act: Act<'_>) -> Result<i64, StoreError> {
-        let id = sqlx::query_scalar(
+    pub async fn audit(&self, act: Act<'_>) -> Result<(), StoreError> {
+        let written = sqlx::query(
             "insert into audit (actor, action, reason, subjects, source, detail)
-             values ($1, $2, $3, $4, $5, $6)
-             returning id",
+             values ($1, $2, $3, $4, $5, $6)",
         )
         .bind(act.actor)
         .bind(act.action)
@@ -41,8 +40,13 @@ impl Store {
         .bind(act.subjects)
         .bind(act.source)
         .bind(act.detail)
-        .fetch_one(self.pool())
-        .await?;
-        Ok(id)
+        .execute(self.pool())
+        .await?
+        .rows_affected();
+        if written == 1 {
+            Ok(())
+        } else {
+            Err(StoreError::Bug(format!("{written} rows of audit were written")))
+        }
     }
 }

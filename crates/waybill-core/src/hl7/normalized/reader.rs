@@ -116,7 +116,7 @@ impl<'a> Reader<'a> {
 
     /// Every identifier of field `n`, in the order of its repetitions.
     pub(super) fn ids(&mut self, at: &Located<'a>, n: usize) -> Value<Json> {
-        self.list(at.segment.field(n), at.place.field(n), |reader, one| reader.id(one))
+        self.list(at.segment.field(n), at.place.field(n), Self::id)
     }
 
     /// A list with an entry for each repetition of `field`: `{}` for one without content.

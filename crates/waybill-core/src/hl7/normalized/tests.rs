@@ -4,6 +4,7 @@
 //! `WAYBILL_WRITE_FIXTURES=1` writes the fixtures' JSON and the example in the documentation anew
 //! instead of comparing: look at the difference before it is committed.
 
+use std::borrow::Cow;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
@@ -99,7 +100,7 @@ fn flat(one: Repetition<'_>, header: &Header<'_>) -> Vec<(usize, usize, Value<St
     for n in 1..=count(one.raw(), Some(separators.component)) {
         let component = one.component(n);
         for m in 1..=count(component.raw(), separators.subcomponent) {
-            let text = component.subcomponent(m).text(header.charset()).map(|text| text.into_owned());
+            let text = component.subcomponent(m).text(header.charset()).map(Cow::into_owned);
             if text != Value::Absent {
                 found.push((n, m, text));
             }

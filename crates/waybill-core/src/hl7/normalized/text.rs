@@ -52,7 +52,7 @@ pub(super) fn escape(text: &str, separators: &Separators) -> Option<String> {
         match (code(c, separators), mark) {
             (Some("E"), _) if keeps_marks => written.push(c),
             (Some(code), Some(mark)) => {
-                written.extend([mark.encode_utf8(&mut [0; 4]), code, mark.encode_utf8(&mut [0; 4])])
+                written.extend([mark.encode_utf8(&mut [0; 4]), code, mark.encode_utf8(&mut [0; 4])]);
             }
             (Some(_), None) => return None,
             (None, _) => written.push(c),
@@ -94,11 +94,9 @@ fn has_sequences(text: &str, mark: char) -> bool {
 fn is_sequence(inside: &str) -> bool {
     let is_hex = |digits: &str| digits.bytes().all(|digit| digit.is_ascii_hexdigit());
     match inside.as_bytes() {
-        [b'E' | b'F' | b'S' | b'T' | b'R' | b'P' | b'H' | b'N'] => true,
+        [b'E' | b'F' | b'S' | b'T' | b'R' | b'P' | b'H' | b'N'] | [b'Z', _, ..] => true,
         [b'.', rest @ ..] => rest.iter().take(2).filter(|byte| byte.is_ascii_lowercase()).count() == 2,
-        [b'Z', _, ..] => true,
-        [b'X', _, ..] => is_hex(&inside[1..]),
-        [b'C' | b'M', _, _, _, _] | [b'M', _, _, _, _, _, _] => is_hex(&inside[1..]),
+        [b'X', _, ..] | [b'C' | b'M', _, _, _, _] | [b'M', _, _, _, _, _, _] => is_hex(&inside[1..]),
         _ => false,
     }
 }
