@@ -123,7 +123,7 @@ pub struct Body {
     #[arg(long, value_name = "REASON", requires = "form", value_parser = words)]
     pub reveal: Option<String>,
     /// Who asks, for the audit trail.
-    #[arg(long, env = "USER", hide_env_values = true, value_parser = words)]
+    #[arg(long, env = "USER", hide_env_values = true)]
     pub actor: Option<String>,
 }
 

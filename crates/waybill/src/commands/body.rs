@@ -42,8 +42,9 @@ pub(super) async fn show(
         return Ok(Ended::Usage);
     }
     if let Some(reason) = &arguments.reveal {
-        let Some(actor) = &arguments.actor else {
-            eprintln!("USER is not set: say with --actor who looks, for the audit trail");
+        let actor = arguments.actor.as_deref().map(str::trim).filter(|actor| !actor.is_empty());
+        let Some(actor) = actor else {
+            eprintln!("neither --actor nor USER says who looks: the audit trail needs it");
             return Ok(Ended::Usage);
         };
         let detail = json!({"form": if form == Form::Raw { "raw" } else { "normalized" }});
