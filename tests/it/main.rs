@@ -18,6 +18,7 @@ mod order;
 mod process;
 mod publish;
 mod shape;
+mod show;
 mod shutdown;
 mod verbs;
 mod visits;

@@ -6,7 +6,9 @@
 
 pub mod accept;
 pub mod accept_batch;
+pub mod audit;
 pub mod balance;
+pub mod body;
 pub mod claim;
 pub mod dead;
 pub mod directory;

@@ -13,6 +13,7 @@ use crate::{Store, StoreError};
 /// Every migration: number, what it does, its text.
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "ledger", include_str!("../migrations/0001_ledger.sql")),
+    (2, "audit", include_str!("../migrations/0002_audit.sql")),
     (3, "warnings and merges", include_str!("../migrations/0003_warnings_and_merges.sql")),
 ];
 

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use uuid::Uuid;
 
 /// Operates Waybill: schema, topology, sources, messages, dead letters; and serves.
@@ -100,14 +100,46 @@ pub enum Source {
 /// Commands on messages.
 #[derive(Debug, Subcommand)]
 pub enum Message {
-    /// One message: its receipt, state, attempts and timeline. Never its body.
+    /// One message: its receipt, state, attempts and timeline; its body only with --as.
     Show {
         /// The message's id.
         id: Uuid,
+        /// The body.
+        #[command(flatten)]
+        body: Body,
         /// How to print.
         #[command(flatten)]
         output: Output,
     },
+}
+
+/// Whether to show a body, and how.
+#[derive(Debug, Clone, Args)]
+pub struct Body {
+    /// Show the body in this form instead, every value that may be personal masked.
+    #[arg(long = "as", value_name = "FORM")]
+    pub form: Option<Form>,
+    /// Show it in clear, for this reason: the audit trail keeps who looked, at what, and why.
+    #[arg(long, value_name = "REASON", requires = "form", value_parser = words)]
+    pub reveal: Option<String>,
+    /// Who asks, for the audit trail.
+    #[arg(long, env = "USER", hide_env_values = true)]
+    pub actor: Option<String>,
+}
+
+/// The forms of a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Form {
+    /// As it was received.
+    Raw,
+    /// An HL7 message as JSON (docs/NORMALIZED.md).
+    Normalized,
+}
+
+/// An argument that says something.
+fn words(text: &str) -> Result<String, &'static str> {
+    let words = text.trim();
+    if words.is_empty() { Err("it says nothing") } else { Ok(words.to_owned()) }
 }
 
 /// Commands on dead letters.

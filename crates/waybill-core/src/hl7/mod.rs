@@ -23,6 +23,7 @@ mod escape;
 mod field;
 mod header;
 mod msh;
+pub mod normalized;
 mod patient;
 #[cfg(test)]
 mod proof;

@@ -1,4 +1,4 @@
-//! `waybill message show ID`. Never shows a body.
+//! `waybill message show ID`. Never shows a body: that is `body.rs`.
 
 use uuid::Uuid;
 use waybill_store::Store;

@@ -1,6 +1,7 @@
 //! The commands, a file each: read what is needed, call one verb, print.
 
 mod apply;
+mod body;
 mod dead;
 mod message;
 mod migrate;
@@ -25,6 +26,8 @@ pub enum Ended {
     Done,
     /// It found something wrong.
     Wrong,
+    /// It was asked for what cannot be.
+    Usage,
     /// Nothing matched.
     Nothing,
 }
@@ -55,6 +58,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
     match runtime.block_on(dispatch(arguments.command, &config)) {
         Ok(Ended::Done) => ExitCode::SUCCESS,
         Ok(Ended::Wrong) => ExitCode::FAILURE,
+        Ok(Ended::Usage) => ExitCode::from(2),
         Ok(Ended::Nothing) => ExitCode::from(3),
         Err(error) => {
             eprintln!("{error:#}");
@@ -87,7 +91,10 @@ async fn dispatch(command: Command, config: &Config) -> anyhow::Result<Ended> {
         Command::Source(Source::RotateKey { name, output }) => {
             source::rotate_key(&store, config, &name, output).await
         }
-        Command::Message(Message::Show { id, output }) => message::show(&store, id, output).await,
+        Command::Message(Message::Show { id, body, output }) => match body.form {
+            Some(form) => body::show(&store, id, form, &body, output).await,
+            None => message::show(&store, id, output).await,
+        },
         Command::Dead(Dead::List { source, limit, output }) => {
             dead::list(&store, source.as_deref(), limit, output).await
         }
