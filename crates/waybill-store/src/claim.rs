@@ -26,6 +26,8 @@ pub struct Claimed {
     pub kind: String,
     /// The attempt this is, from 1: the fence.
     pub attempt: i32,
+    /// Attempts since it was accepted or last replayed, this one included: what the policy counts.
+    pub tries: i32,
     /// When it was accepted.
     pub received_at: DateTime<Utc>,
     /// When this claim was made, by the ledger's clock.
@@ -86,13 +88,13 @@ with candidate as materialized (
         claimed_by = $2, claimed_at = now(), claimed_until = now() + $3
     from candidate c
     where p.id = c.id and not exists (select from blocked b where b.id = c.id)
-    returning p.id, p.attempts, p.claimed_at
+    returning p.id, p.attempts, p.attempts - p.attempts_base as tries, p.claimed_at
 ), taken as (
     insert into in_hand (key, id)
     select o.key, o.id from ordering o join claimed using (id)
 )
 select g.id, r.id is not null as known, held.id is not null as held,
-       claimed.attempts, claimed.claimed_at, r.source, r.kind, r.received_at, r.content_type, b.body
+       claimed.attempts, claimed.tries, claimed.claimed_at, r.source, r.kind, r.received_at, r.content_type, b.body
 from (select distinct unnest($1::uuid[]) as id) g
 left join receipt r on r.id = g.id
 left join held on held.id = g.id
@@ -135,6 +137,7 @@ fn read(row: &PgRow, attempt: i32) -> Result<Claimed, StoreError> {
         source: row.try_get("source")?,
         kind: row.try_get("kind")?,
         attempt,
+        tries: row.try_get("tries")?,
         received_at: row.try_get("received_at")?,
         claimed_at: row.try_get("claimed_at")?,
         content_type: row.try_get("content_type")?,

@@ -8,6 +8,7 @@ pub mod accept;
 pub mod balance;
 pub mod claim;
 pub mod dead;
+pub mod decide;
 pub mod directory;
 mod effects;
 pub mod error;

@@ -11,7 +11,10 @@ use sqlx::{AssertSqlSafe, SqlSafeStr as _};
 use crate::{Store, StoreError};
 
 /// Every migration: number, what it does, its text.
-const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "ledger", include_str!("../migrations/0001_ledger.sql"))];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "ledger", include_str!("../migrations/0001_ledger.sql")),
+    (4, "decisions", include_str!("../migrations/0004_decisions.sql")),
+];
 
 impl Store {
     /// Brings the schema up to date; does nothing when it is. Several callers wait for each other.
