@@ -13,6 +13,7 @@ mod command_line;
 mod demo;
 mod fault;
 mod idempotency;
+mod interleaving;
 mod order;
 mod process;
 mod publish;
