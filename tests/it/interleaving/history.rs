@@ -64,7 +64,10 @@ pub fn judge(given: &HashMap<Uuid, Given>, history: &History) -> Option<String> 
     let mut keys: HashMap<i64, Vec<Uuid>> = HashMap::new();
     for (id, message) in given {
         if let Some(wrong) = once(*id, history) {
-            return Some(format!("{id}: {wrong}\n{}", told(given, &[*id], history)));
+            let shares =
+                |other: &Uuid| other == id || given[other].keys.iter().any(|k| message.keys.contains(k));
+            let ids: Vec<Uuid> = given.keys().copied().filter(shares).collect();
+            return Some(format!("{id}: {wrong}\n{}", told(given, &ids, history)));
         }
         for key in &message.keys {
             keys.entry(*key).or_default().push(*id);

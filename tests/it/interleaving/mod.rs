@@ -9,14 +9,16 @@ mod arena;
 mod bad_histories;
 mod history;
 mod programs;
-mod rng;
+pub mod rng;
 mod steps;
+
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use uuid::Uuid;
 
+use crate::support::World;
 use crate::support::by_hand::done;
-use crate::support::{World, until};
 use arena::{Arena, TURNING, TURNING_TOML};
 use rng::{Rng, seeds};
 
@@ -68,35 +70,39 @@ async fn turn(world: &World) {
         .unwrap();
 }
 
+/// How long nothing may move before a run is given up, and judged as it stands.
+const STANDSTILL: Duration = Duration::from_secs(10);
+
 /// The faults are over: what is left is posted, replayed and processed, until everything is final.
 async fn see_through(arena: &Arena<'_>, rng: &mut Rng) {
-    let world = arena.world;
     while arena.post().await {}
-    until("everything to be final", || async {
-        let mut rng = rng.clone();
-        steps::abandon(arena, &mut rng).await;
-        let mut dead: Vec<Uuid> =
-            sqlx::query_scalar("select id from dead_letter order by id").fetch_all(&world.db).await.unwrap();
-        let some: Vec<Uuid> = (0..100).filter_map(|_| rng.take(&mut dead)).collect();
-        world.store.replay(&some).await.unwrap();
-        let mut due: Vec<Uuid> = sqlx::query_scalar(
-            "select id from progress where state in ('accepted', 'published', 'retrying') order by id",
-        )
-        .fetch_all(&world.db)
-        .await
-        .unwrap();
-        while let Some(id) = rng.take(&mut due) {
-            let mut batch = vec![id];
-            batch.extend((0..8).filter_map(|_| rng.take(&mut due)));
-            let claim =
-                world.store.claim(&batch, "by hand", std::time::Duration::from_mins(1)).await.unwrap();
-            let ends: Vec<_> = claim.claimed.iter().map(done).collect();
-            due.extend(world.store.record(&ends).await.unwrap().released);
-        }
+    let (mut left, mut moved) = (i64::MAX, Instant::now());
+    while left > 0 && moved.elapsed() < STANDSTILL {
+        drain(arena, rng).await;
         let unfinished = "select count(*) from progress where state not in ('processed', 'discarded')";
-        world.count(unfinished).await == 0
-    })
-    .await;
+        let now = arena.world.count(unfinished).await;
+        if now < left {
+            (left, moved) = (now, Instant::now());
+        }
+    }
+}
+
+/// Takes up what is abandoned or dead, and processes what is due, in any order.
+async fn drain(arena: &Arena<'_>, rng: &mut Rng) {
+    let world = arena.world;
+    steps::abandon(arena, rng).await;
+    let mut dead: Vec<Uuid> =
+        sqlx::query_scalar("select id from dead_letter order by id").fetch_all(&world.db).await.unwrap();
+    let some: Vec<Uuid> = (0..100).filter_map(|_| rng.take(&mut dead)).collect();
+    world.store.replay(&some).await.unwrap();
+    let due = "select id from progress where state in ('accepted', 'published', 'retrying') order by id";
+    let mut due: Vec<Uuid> = sqlx::query_scalar(due).fetch_all(&world.db).await.unwrap();
+    while !due.is_empty() {
+        let batch: Vec<Uuid> = (0..8).filter_map(|_| rng.take(&mut due)).collect();
+        let claim = world.store.claim(&batch, "by hand", Duration::from_mins(1)).await.unwrap();
+        let ends: Vec<_> = claim.claimed.iter().map(done).collect();
+        due.extend(world.store.record(&ends).await.unwrap().released);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
