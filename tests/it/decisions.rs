@@ -9,6 +9,8 @@ use waybill_store::record::Settled;
 use waybill_store::sweep::START;
 
 use crate::support::by_hand::{accepted, done, settled};
+use crate::support::partner::{id, signature};
+use crate::support::programs::run;
 use crate::support::{World, until};
 
 const LEASE: Duration = Duration::from_mins(1);
@@ -235,6 +237,53 @@ async fn a_late_delivery_of_a_skipped_message_waits_for_its_keys() {
             gate.rollback().await.unwrap();
         });
         assert!(claim.unwrap().claimed.is_empty(), "it is dead");
+        world
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_replays_and_discards_on_the_command_line() {
+    World::run(async |mut world| {
+        let partners = world.everything().await;
+        let tis = &partners["tis"];
+        let body = signature("m", "2026-01-31T12:00:00Z", "GG11");
+        let dead = id(tis.json("1", body).send().await.unwrap()).await;
+        let held = tis.sign("2", "m", "2026-02-01T12:00:00Z").await;
+        tis.until(&dead, "dead").await;
+        tis.until(&held, "held").await;
+        let settings = world.settings();
+        let waybill = |arguments: &[&str], code: i32| {
+            let output = run("waybill", arguments, &settings);
+            let said = String::from_utf8_lossy(&output.stdout).into_owned();
+            assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
+            said
+        };
+        let shown = waybill(&["message", "show", &held], 0);
+        assert!(shown.contains("held behind") && shown.contains(&dead), "{shown}");
+        assert!(shown.contains("which is dead"), "in words: {shown}");
+
+        let replayed = waybill(&["dead", "replay", &dead, &held, "--json"], 0);
+        let replayed: serde_json::Value = serde_json::from_str(&replayed).unwrap();
+        assert_eq!(replayed, serde_json::json!({"replayed": [dead], "unmatched": [held]}));
+        // refused for good again, and the later one still waits
+        until("it to be dead again", || async { tis.message(&dead).await["attempts"] == 2 }).await;
+        tis.until(&dead, "dead").await;
+        assert_eq!(tis.state(&held).await, "held");
+
+        waybill(&["dead", "discard", &dead], 2);
+        waybill(&["dead", "discard", &dead, "--reason", " "], 2);
+        waybill(&["dead", "replay"], 2);
+        let discarded = waybill(&["dead", "discard", &dead, "--reason", "sent again as 2", "--json"], 0);
+        let discarded: serde_json::Value = serde_json::from_str(&discarded).unwrap();
+        assert_eq!(discarded, serde_json::json!({"discarded": [dead], "released": [held], "unmatched": []}));
+        tis.until(&held, "processed").await;
+        assert_eq!(tis.state(&dead).await, "discarded");
+        let again = waybill(&["dead", "discard", &dead, "--reason", "again"], 3);
+        assert!(again.contains("0 discarded") && again.contains("it is discarded"), "{again}");
+        let unknown = waybill(&["dead", "replay", "01890a5d-ac96-774b-bcce-b302099a8057"], 3);
+        assert!(unknown.contains("no message of this ledger"), "{unknown}");
+        assert!(waybill(&["message", "show", &dead], 0).contains("discarded: sent again as 2"));
         world
     })
     .await;

@@ -65,9 +65,10 @@ with candidate as materialized (
     order by p.id for update
 ), blocked as materialized (
     -- an unfinished message of one of its keys stands before it, or another is in hand
-    -- (laterals with limits, so that the plan never depends on statistics)
+    -- (laterals with limits, so that the plan never depends on statistics; where none of the batch
+    -- has a key, $4 is false and not one index is asked)
     select distinct o.id from candidate c
-    cross join lateral (select id, key, seq from ordering where id = c.id order by id) o
+    cross join lateral (select id, key, seq from ordering where $4 and id = c.id order by id) o
     left join lateral (
         select true as yes from ordering e
         where e.key = o.key and e.seq < o.seq order by e.key, e.seq limit 1) before on true
@@ -91,7 +92,7 @@ with candidate as materialized (
     returning p.id, p.attempts, p.attempts - p.attempts_base as tries, p.claimed_at
 ), taken as (
     insert into in_hand (key, id)
-    select o.key, o.id from ordering o join claimed using (id)
+    select o.key, o.id from ordering o join claimed using (id) where $4
 )
 select g.id, r.id is not null as known, held.id is not null as held,
        claimed.attempts, claimed.tries, claimed.claimed_at, r.source, r.kind, r.received_at, r.content_type, b.body
@@ -109,11 +110,12 @@ impl Store {
     /// When the ledger is unavailable: nothing is claimed then, or the lease runs out.
     pub async fn claim(&self, ids: &[Uuid], worker: &str, lease: Duration) -> Result<Claim, StoreError> {
         let mut transaction = self.begin().await?;
-        ordering::lock(&mut transaction, ids).await?;
+        let ordered = ordering::lock(&mut transaction, ids).await?;
         let rows = sqlx::query(CLAIM)
             .bind(ids)
             .bind(worker)
             .bind(interval(lease))
+            .bind(ordered)
             .fetch_all(&mut *transaction)
             .await?;
         transaction.commit().await?;

@@ -3,7 +3,8 @@
 //! Claiming and settling take the same advisory lock per key, in one sorted statement, before they
 //! look: the look happens in a later statement and so sees everything that was committed under the
 //! lock. That closes the race between "held, because an earlier message is unfinished" and
-//! "finished, and nobody was waiting". Messages without keys take no lock and pay one empty lookup.
+//! "finished, and nobody was waiting". A batch without keys takes no lock: it pays one empty lookup
+//! for each claim and each record, and nothing that follows is asked.
 
 use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
