@@ -74,7 +74,7 @@ impl<'a> Arena<'a> {
 
     /// Posts the next insert, as a sender that has had the answers to all before; false: none is left.
     pub async fn post(&self) -> bool {
-        let Some((insert, messages)) = self.lock(&self.to_post).pop() else { return false };
+        let Some((insert, messages)) = lock(&self.to_post).pop() else { return false };
         let ids: Vec<Uuid> = messages.iter().map(|message| message.id).collect();
         history::note(self.world, &ids, "posted").await;
         self.world.store.accept(&messages).await.unwrap();
@@ -84,7 +84,7 @@ impl<'a> Arena<'a> {
             .fetch_all(&self.world.db)
             .await
             .unwrap();
-        let mut given = self.lock(&self.given);
+        let mut given = lock(&self.given);
         for message in messages {
             let seq = seqs.iter().find(|(id, _)| *id == message.id).unwrap().1;
             given.insert(message.id, Given { seq, keys: message.ordering, insert });
@@ -95,7 +95,7 @@ impl<'a> Arena<'a> {
 
     /// Some of the messages that were posted, whatever became of them.
     pub fn any(&self, rng: &mut Rng, count: usize) -> Vec<Uuid> {
-        let given = self.lock(&self.given);
+        let given = lock(&self.given);
         let mut ids: Vec<Uuid> = given.keys().copied().collect();
         ids.sort_unstable_by_key(|id| given[id].seq);
         drop(given);
@@ -104,18 +104,17 @@ impl<'a> Arena<'a> {
 
     /// Counts something.
     pub fn count(&self, what: &'static str, by: usize) {
-        *self.lock(&self.counts).entry(what).or_default() += by;
+        *lock(&self.counts).entry(what).or_default() += by;
     }
 
     /// How often it happened.
     pub fn counted(&self, what: &str) -> usize {
-        self.lock(&self.counts).get(what).copied().unwrap_or_default()
+        lock(&self.counts).get(what).copied().unwrap_or_default()
     }
 
     /// What happened how often, in one line.
     pub fn summary(&self) -> String {
-        let mut counts: Vec<_> =
-            self.lock(&self.counts).iter().map(|(what, n)| format!("{what} {n}")).collect();
+        let mut counts: Vec<_> = lock(&self.counts).iter().map(|(what, n)| format!("{what} {n}")).collect();
         counts.sort_unstable();
         counts.join(", ")
     }
@@ -127,13 +126,13 @@ impl<'a> Arena<'a> {
 
     /// Everything that was posted.
     pub fn given(&self) -> HashMap<Uuid, Given> {
-        self.lock(&self.given).clone()
+        lock(&self.given).clone()
     }
+}
 
-    /// A lock that nobody holds across a wait.
-    pub fn lock<'m, T>(&self, mutex: &'m Mutex<T>) -> MutexGuard<'m, T> {
-        mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
+/// A lock that nobody holds across a wait.
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 /// A message: of a source that holds, one that skips, one that changes its mind, or of none in order.

@@ -90,7 +90,8 @@ pub fn judge(given: &HashMap<Uuid, Given>, history: &History) -> Option<String> 
 fn once(id: Uuid, history: &History) -> Option<String> {
     let of_id = || history.iter().filter(|(other, _)| *other == id).map(|(_, what)| what.as_str());
     let effects = of_id().filter(|what| *what == "effect").count();
-    let last = of_id().filter(|what| !matches!(*what, "effect" | "posted" | "answered" | "skipped")).last();
+    let is_state = |what: &&str| !matches!(*what, "effect" | "posted" | "answered" | "skipped");
+    let last = of_id().rfind(is_state);
     match (last, effects) {
         (Some("processed"), 1) | (Some("discarded"), 0) => None,
         (last, effects) => Some(format!("it ends {} with {effects} effects", last.unwrap_or("nowhere"))),

@@ -10,7 +10,7 @@ use waybill_store::record::Settled;
 use waybill_store::relay::Room;
 use waybill_store::sweep::START;
 
-use super::arena::{Arena, TURNING};
+use super::arena::{Arena, TURNING, lock};
 use super::rng::Rng;
 use crate::support::by_hand::{done, settled};
 
@@ -42,23 +42,19 @@ async fn relay(arena: &Arena<'_>, rng: &mut Rng) {
     let window = store.lease("default", room, rng.percent(10), lease).await.unwrap();
     let ids: Vec<Uuid> = window.messages.iter().map(|message| message.id).collect();
     arena.count("leased", ids.len());
-    let twice = rng.percent(15);
-    let mut queue = arena.lock(&arena.queue);
-    queue.extend(&ids);
-    if twice {
-        queue.extend(&ids);
+    for _ in 0..if rng.percent(15) { 2 } else { 1 } {
+        lock(&arena.queue).extend(&ids);
     }
-    drop(queue);
     match rng.below(10) {
         0..6 => drop(store.confirm(window.lease, &ids).await.unwrap()),
-        6..8 => arena.lock(&arena.windows).push((window.lease, ids)),
+        6..8 => lock(&arena.windows).push((window.lease, ids)),
         8 => store.give_back(window.lease, &ids, Duration::ZERO).await.unwrap(),
         _ => arena.count("never confirmed", ids.len()),
     }
 }
 
 async fn confirm_late(arena: &Arena<'_>, rng: &mut Rng) {
-    let window = rng.take(&mut arena.lock(&arena.windows));
+    let window = rng.take(&mut lock(&arena.windows));
     let Some((lease, ids)) = window else { return };
     let confirmed = arena.world.store.confirm(lease, &ids).await.unwrap();
     arena.count("confirmed late", usize::try_from(confirmed).unwrap());
@@ -68,7 +64,7 @@ async fn confirm_late(arena: &Arena<'_>, rng: &mut Rng) {
 async fn work(arena: &Arena<'_>, rng: &mut Rng) {
     let mut batch = Vec::new();
     {
-        let mut queue = arena.lock(&arena.queue);
+        let mut queue = lock(&arena.queue);
         for _ in 0..=rng.below(8) {
             batch.extend(rng.take(&mut queue));
         }
@@ -93,7 +89,7 @@ async fn work(arena: &Arena<'_>, rng: &mut Rng) {
         for claimed in &claim.claimed {
             match rng.below(10) {
                 0..5 if mortal => arena.count("killed", 1),
-                5..7 if mortal => arena.lock(&arena.late).push(done(claimed)),
+                5..7 if mortal => lock(&arena.late).push(done(claimed)),
                 _ => ends.push(end(claimed, rng)),
             }
         }
@@ -128,7 +124,7 @@ fn skips(source: &str, rng: &mut Rng) -> bool {
 
 /// A worker that was taken for dead wakes up.
 async fn record_late(arena: &Arena<'_>, rng: &mut Rng) {
-    let Some(settled) = rng.take(&mut arena.lock(&arena.late)) else { return };
+    let Some(settled) = rng.take(&mut lock(&arena.late)) else { return };
     let recorded = arena.world.store.record(&[settled]).await.unwrap();
     arena.count("fenced off", recorded.late.len());
 }

@@ -1,7 +1,7 @@
 //! `waybill dead list`, `replay` and `discard`. A decision is a transition of the ledger, nothing
 //! else: what it makes due, the relay publishes.
 
-use serde::Serialize;
+use serde_json::json;
 use uuid::Uuid;
 use waybill_store::Store;
 use waybill_store::decide::DECIDED_MAX;
@@ -40,12 +40,6 @@ pub(super) async fn list(
     Ok(if letters.is_empty() { Ended::Nothing } else { Ended::Done })
 }
 
-#[derive(Serialize)]
-struct Replayed {
-    replayed: Vec<Uuid>,
-    unmatched: Vec<Uuid>,
-}
-
 pub(super) async fn replay(store: &Store, ids: &[Uuid], output: Output) -> anyhow::Result<Ended> {
     let mut replayed = Vec::new();
     for some in ids.chunks(DECIDED_MAX) {
@@ -54,19 +48,12 @@ pub(super) async fn replay(store: &Store, ids: &[Uuid], output: Output) -> anyho
     let unmatched = others(ids, &replayed);
     let ended = ended(&replayed);
     if output.json {
-        println!("{}", table::json(&Replayed { replayed, unmatched })?);
+        println!("{}", table::json(&json!({"replayed": replayed, "unmatched": unmatched}))?);
     } else {
-        println!("{} replayed: due again.", replayed.len());
+        println!("{} replayed.", replayed.len());
         explain(store, &unmatched).await?;
     }
     Ok(ended)
-}
-
-#[derive(Serialize)]
-struct Discarded {
-    discarded: Vec<Uuid>,
-    released: Vec<Uuid>,
-    unmatched: Vec<Uuid>,
 }
 
 pub(super) async fn discard(
@@ -84,7 +71,8 @@ pub(super) async fn discard(
     let unmatched = others(ids, &discarded);
     let ended = ended(&discarded);
     if output.json {
-        println!("{}", table::json(&Discarded { discarded, released, unmatched })?);
+        let done = json!({"discarded": discarded, "released": released, "unmatched": unmatched});
+        println!("{}", table::json(&done)?);
     } else {
         println!("{} discarded; {} that waited for them are due.", discarded.len(), released.len());
         explain(store, &unmatched).await?;
@@ -105,7 +93,7 @@ async fn explain(store: &Store, unmatched: &[Uuid]) -> anyhow::Result<()> {
     for id in unmatched {
         match store.message(*id, None).await? {
             Some(message) => {
-                println!("{id} is no dead letter: it is {}; nothing was changed.", message.state)
+                println!("{id} is no dead letter: it is {}; nothing was changed.", message.state);
             }
             None => println!("{id} is no message of this ledger."),
         }
