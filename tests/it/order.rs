@@ -89,7 +89,7 @@ async fn three_of(docutap: &Partner, patient: usize, poisoned: usize) -> [String
     for (n, trigger) in ["ADT^A04", "ADT^A08", "ADT^A03"].into_iter().enumerate() {
         let visit = if patient == poisoned && n == 0 { String::new() } else { format!("V{patient}") };
         let body = hl7(trigger, &format!("C{patient}-{n}"), &format!("P{patient}"), &visit);
-        let answer = docutap.hl7(body).send().await.unwrap();
+        let answer = docutap.insist(|| docutap.hl7(body.clone())).await;
         ids[n] = acknowledged(&answer);
     }
     ids

@@ -55,8 +55,13 @@ impl<'a> Arena<'a> {
         let mut to_post = Vec::new();
         let mut planned = 0;
         while planned < messages {
-            let together: Vec<_> = (0..=rng.below(4)).map(|_| planned_message(&mut rng)).collect();
-            planned += together.len();
+            let mut together = Vec::new();
+            for _ in 0..=rng.below(4) {
+                // in the order of the plan, so that a sort by id is the same in each run
+                let id = Uuid::from_u128(Uuid::now_v7().as_u128() >> 80 << 80 | planned as u128);
+                together.push(NewMessage { id, ..planned_message(&mut rng) });
+                planned += 1;
+            }
             to_post.push((to_post.len(), together));
         }
         to_post.reverse();

@@ -2,8 +2,8 @@
 //! once, and those of a key in the order in which they were answered.
 //!
 //! A seed decides what is posted and what each hand does next; it is printed, and
-//! `WAYBILL_TEST_SEED` runs it again. With one hand a run repeats itself, but for what the ledger's
-//! clock decides; with several, PostgreSQL decides who comes first.
+//! `WAYBILL_TEST_SEED` runs it again. Times are over at once or not before the
+//! run says so: with one hand a run repeats itself; with several, PostgreSQL decides who comes first.
 
 mod arena;
 mod bad_histories;
@@ -90,6 +90,7 @@ async fn see_through(arena: &Arena<'_>, rng: &mut Rng) {
 /// Takes up what is abandoned or dead, and processes what is due, in any order.
 async fn drain(arena: &Arena<'_>, rng: &mut Rng) {
     let world = arena.world;
+    steps::an_hour_passes(world).await;
     steps::abandon(arena, rng).await;
     let mut dead: Vec<Uuid> =
         sqlx::query_scalar("select id from dead_letter order by id").fetch_all(&world.db).await.unwrap();

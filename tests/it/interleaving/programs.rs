@@ -12,7 +12,7 @@ use waybill_core::kinds::{Input, Kind};
 use waybill_core::outcome::{ErrorClass, Outcome};
 
 use super::rng::{Rng, seeds};
-use crate::support::partner::signature;
+use crate::support::partner::{id, signature};
 use crate::support::programs::Program;
 use crate::support::{Partner, World, until};
 
@@ -50,13 +50,7 @@ async fn through_programs_that_fail_come_and_go() {
             join_all((0..KEYS).map(|key| post_all(&tis, key, seed))),
             disturb(&world, &mut rng),
         );
-        until("everything to be processed", || async {
-            let letters = world.store.dead_letters(None, 100).await.unwrap();
-            let dead: Vec<Uuid> = letters.iter().map(|letter| letter.id).collect();
-            world.store.replay(&dead).await.unwrap();
-            world.count("select count(*) from progress where state <> 'processed'").await == 0
-        })
-        .await;
+        until_processed(&world, i64::try_from(KEYS * OF_EACH).unwrap()).await;
         let attempts = world.count("select count(*) from attempt").await;
         let replays = world.count("select count(*) from decision").await;
         println!("{} messages, {attempts} attempts, {replays} replays", KEYS * OF_EACH);
@@ -83,10 +77,10 @@ async fn post_all(tis: &Partner, key: usize, seed: u64) -> Vec<String> {
         // ascending: one that was overtaken would have no effect
         let signed_at = format!("2026-01-31T12:00:{n:02}Z");
         let name = format!("{key}-{n}");
-        ids.push(tis.sign(&name, &format!("m{key}"), &signed_at).await);
+        let form = || tis.json(&name, signature(&format!("m{key}"), &signed_at, "GG10"));
+        ids.push(id(tis.insist(form).await).await);
         if rng.percent(20) {
-            let again = tis.json(&name, signature(&format!("m{key}"), &signed_at, "GG10"));
-            assert_eq!(again.send().await.unwrap().status(), 200, "the same again");
+            assert_eq!(tis.insist(form).await.status(), 200, "the same again");
         }
     }
     ids
@@ -98,10 +92,7 @@ async fn disturb(world: &World, rng: &mut Rng) {
     let mut guest = world.worker_apart(CHANCY, &[]).await;
     let all = i64::try_from(KEYS * OF_EACH).unwrap();
     for round in 1..=5 {
-        until("some more to be processed", || async {
-            world.count("select count(*) from progress where state = 'processed'").await >= all * round / 8
-        })
-        .await;
+        until_processed(world, all * round / 8).await;
         take_and_let_go(world, rng).await;
         if round == 3 {
             killed.signal("KILL");
@@ -112,6 +103,17 @@ async fn disturb(world: &World, rng: &mut Rng) {
     }
     assert!(!killed.runs() || killed.exit().await.is_none(), "ended by the signal");
     guest.shut_down().await;
+}
+
+/// Waits until so many messages are processed, and replays what is dead meanwhile.
+async fn until_processed(world: &World, count: i64) {
+    until("messages to be processed", || async {
+        let letters = world.store.dead_letters(None, 100).await.unwrap();
+        let dead: Vec<Uuid> = letters.iter().map(|letter| letter.id).collect();
+        world.store.replay(&dead).await.unwrap();
+        world.count("select count(*) from progress where state = 'processed'").await >= count
+    })
+    .await;
 }
 
 /// Takes deliveries and closes the connection, so that they come again; publishes some that nobody asked for.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 use waybill_core::outcome::{ErrorClass, Failure};
 use waybill_core::recovery::{Disposition, poison};
@@ -12,6 +13,7 @@ use waybill_store::sweep::START;
 
 use super::arena::{Arena, TURNING, lock};
 use super::rng::Rng;
+use crate::support::World;
 use crate::support::by_hand::{done, settled};
 
 /// Attempts since the last replay before a message is dead.
@@ -20,8 +22,9 @@ const TRIES_MAX: i32 = 4;
 /// Takes one step, whichever chance says.
 pub async fn step(arena: &Arena<'_>, rng: &mut Rng) {
     match rng.below(100) {
-        0..14 => drop(arena.post().await),
-        14..30 => relay(arena, rng).await,
+        0..12 => drop(arena.post().await),
+        12..15 => an_hour_passes(arena.world).await,
+        15..30 => relay(arena, rng).await,
         30..35 => confirm_late(arena, rng).await,
         35..70 => work(arena, rng).await,
         70..75 => record_late(arena, rng).await,
@@ -34,13 +37,44 @@ pub async fn step(arena: &Arena<'_>, rng: &mut Rng) {
     }
 }
 
+/// A time that is over at once, or not before [`an_hour_passes`]: so the clock decides nothing.
+fn now_or_late(rng: &mut Rng) -> Duration {
+    if rng.percent(60) { Duration::ZERO } else { Duration::from_mins(30) }
+}
+
+/// What was to wait has waited: retries are due, and leases of the relay are over, those of a
+/// releasing worker too.
+pub async fn an_hour_passes(world: &World) {
+    sooner(world, "true").await;
+}
+
+/// Brings forward what waits and fulfils `condition`.
+async fn sooner(world: &World, condition: &str) {
+    let update = format!(
+        "with waiting as (
+             select id from progress where due_at is not null and {condition}
+             order by id for update skip locked
+         )
+         update progress p set due_at = least(due_at, now()),
+                lease_until = case when lease_until is not null then now() end
+         from waiting where p.id = waiting.id"
+    );
+    sqlx::query(AssertSqlSafe(update)).execute(&world.db).await.unwrap();
+}
+
 /// The relay: leases a window, publishes it, and settles it, if it comes to that.
 async fn relay(arena: &Arena<'_>, rng: &mut Rng) {
     let store = &arena.world.store;
-    let room = Room { window_max: 1 + u32::try_from(rng.below(16)).unwrap(), lane_published_max: 10_000 };
-    let lease = Duration::from_millis(5 + rng.next() % 200);
+    let room = Room { window_max: 10_000, lane_published_max: 10_000 };
+    let lease = now_or_late(rng);
+    // the moment for which it was left to the worker that released it is over
+    sooner(arena.world, "lease is null and lease_until > now()").await;
     let window = store.lease("default", room, rng.percent(10), lease).await.unwrap();
-    let ids: Vec<Uuid> = window.messages.iter().map(|message| message.id).collect();
+    let mut ids: Vec<Uuid> = window.messages.iter().map(|message| message.id).collect();
+    ids.sort_unstable();
+    // published as far as the broker took it
+    let unpublished = ids.split_off(ids.len().min(1 + rng.below(16)));
+    store.give_back(window.lease, &unpublished, Duration::ZERO).await.unwrap();
     arena.count("leased", ids.len());
     for _ in 0..if rng.percent(15) { 2 } else { 1 } {
         lock(&arena.queue).extend(&ids);
@@ -81,7 +115,7 @@ async fn work(arena: &Arena<'_>, rng: &mut Rng) {
     for _ in 0..4 {
         let Some(ids) = batch.take().filter(|ids| !ids.is_empty()) else { break };
         let mortal = rng.percent(30);
-        let lease = if mortal { Duration::from_millis(rng.next() % 4) } else { Duration::from_mins(1) };
+        let lease = if mortal { Duration::ZERO } else { Duration::from_mins(1) };
         let claim = arena.world.store.claim(&ids, "by hand", lease).await.unwrap();
         arena.count("claimed", claim.claimed.len());
         arena.count("held", claim.held.len());
@@ -108,9 +142,7 @@ fn end(claimed: &Claimed, rng: &mut Rng) -> Settled {
     let failure = Failure::new(ErrorClass::Internal, "by chance");
     let disposition = match rng.below(100) {
         0..65 => return done(claimed),
-        65..88 if claimed.tries < TRIES_MAX => {
-            Disposition::Retry(Duration::from_millis(rng.next() % 15), failure)
-        }
+        65..88 if claimed.tries < TRIES_MAX => Disposition::Retry(now_or_late(rng), failure),
         _ => Disposition::DeadLetter(failure),
     };
     let skip_dead = skips(&claimed.source, rng);
@@ -131,13 +163,14 @@ async fn record_late(arena: &Arena<'_>, rng: &mut Rng) {
 
 /// The sweep for abandoned claims.
 pub async fn abandon(arena: &Arena<'_>, rng: &mut Rng) {
-    let found = arena.world.store.abandoned(20).await.unwrap();
+    let mut found = arena.world.store.abandoned(1000).await.unwrap();
+    found.sort_unstable_by_key(|claim| claim.id);
     let ends: Vec<Settled> = found
         .iter()
         .map(|claim| {
             let tries = claim.tries.unsigned_abs();
             let disposition = if claim.tries < TRIES_MAX {
-                Disposition::Retry(Duration::from_millis(rng.next() % 5), poison(tries))
+                Disposition::Retry(now_or_late(rng), poison(tries))
             } else {
                 Disposition::DeadLetter(poison(tries))
             };
@@ -187,7 +220,7 @@ async fn republish(arena: &Arena<'_>, rng: &mut Rng) {
 
 /// A person decides on dead letters, or on what was dead when they looked.
 async fn decide(arena: &Arena<'_>, rng: &mut Rng) {
-    let mut dead: Vec<Uuid> = sqlx::query_scalar("select id from dead_letter order by dead_at, id limit 20")
+    let mut dead: Vec<Uuid> = sqlx::query_scalar("select id from dead_letter order by id limit 20")
         .fetch_all(&arena.world.db)
         .await
         .unwrap();
