@@ -52,7 +52,7 @@ impl Store {
             return Ok(false);
         }
         let skipped = if skip_dead { vec![id] } else { Vec::new() };
-        let settled = ordering::Settled { all: vec![id], finished: Vec::new(), skipped };
+        let settled = ordering::Places { all: vec![id], finished: Vec::new(), skipped };
         ordering::leave(&mut transaction, &settled).await?;
         transaction.commit().await?;
         Ok(true)

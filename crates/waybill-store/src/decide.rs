@@ -84,7 +84,7 @@ impl Store {
                 .fetch_all(&mut *transaction)
                 .await?;
         ordering::forget(&mut transaction, &discarded).await?;
-        let settled = ordering::Settled { all: discarded.clone(), finished: discarded, skipped: Vec::new() };
+        let settled = ordering::Places { all: discarded.clone(), finished: discarded, skipped: Vec::new() };
         let released = ordering::leave(&mut transaction, &settled).await?;
         transaction.commit().await?;
         Ok(Discarded { discarded: settled.finished, released })

@@ -30,9 +30,9 @@ pub(crate) async fn lock(
     Ok(locked.rows_affected() > 0)
 }
 
-/// Messages that were settled, and what becomes of their places.
+/// What becomes of the places of messages that were settled.
 #[derive(Debug, Default)]
-pub(crate) struct Settled {
+pub(crate) struct Places {
     /// No longer in hand: all of them.
     pub all: Vec<Uuid>,
     /// Final: their places are given up.
@@ -47,13 +47,13 @@ pub(crate) struct Settled {
 /// A released message that still waits on another of its keys is simply held again by the claim.
 pub(crate) async fn leave(
     transaction: &mut Transaction<'static, Postgres>,
-    settled: &Settled,
+    places: &Places,
 ) -> Result<Vec<Uuid>, StoreError> {
     let keys: Vec<i64> = sqlx::query_scalar(
         "with let_go as (delete from in_hand where id = any($1))
          select distinct key from ordering where id = any($1)",
     )
-    .bind(&settled.all)
+    .bind(&places.all)
     .fetch_all(&mut **transaction)
     .await?;
     if keys.is_empty() {
@@ -67,8 +67,8 @@ pub(crate) async fn leave(
          )
          delete from ordering where id = any($1)",
     )
-    .bind(&settled.finished)
-    .bind(&settled.skipped)
+    .bind(&places.finished)
+    .bind(&places.skipped)
     .execute(&mut **transaction)
     .await?;
     release(transaction, &keys).await

@@ -98,8 +98,8 @@ impl Settled {
 
 /// What becomes of their places in their keys: later messages may pass what is final, and what is
 /// dead in a source that skips its dead.
-fn places(live: &[&Settled]) -> ordering::Settled {
-    let mut places = ordering::Settled::default();
+fn places(live: &[&Settled]) -> ordering::Places {
+    let mut places = ordering::Places::default();
     for one in live {
         places.all.push(one.id);
         match one.disposition {

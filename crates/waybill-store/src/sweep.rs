@@ -128,7 +128,7 @@ impl Store {
             .bind(some)
             .fetch_all(&mut *transaction)
             .await?;
-            let settled = ordering::Settled { skipped: dead.clone(), all: dead, finished: Vec::new() };
+            let settled = ordering::Places { skipped: dead.clone(), all: dead, finished: Vec::new() };
             ordering::leave(&mut transaction, &settled).await?;
             transaction.commit().await?;
             let_go += settled.all.len() as u64;
