@@ -1,14 +1,11 @@
-//! Order per key: what a dead message holds, what it does not, and the race at the gate.
+//! Order per key: what a dead message holds, and what it does not.
 
-use std::time::Duration;
-
+use futures_util::StreamExt as _;
 use futures_util::future::join_all;
 use uuid::Uuid;
-use waybill_core::recovery::Disposition;
-use waybill_store::record::Settled;
 
-use crate::support::World;
-use crate::support::partner::{id, signature};
+use crate::support::partner::{acknowledged, hl7, id, signature};
+use crate::support::{Partner, World, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dead_message_holds_its_own_key_and_no_other() {
@@ -73,7 +70,7 @@ async fn a_keys_messages_have_their_effects_in_the_order_of_the_answers() {
         world.until_settled().await;
         for (key, ids) in keys.iter().enumerate() {
             let effects: Vec<String> =
-                sqlx::query_scalar("select by::text from witness where what = $1 order by ctid")
+                sqlx::query_scalar("select by::text from witness where what = $1 order by seq")
                     .bind(format!("signature m{key}"))
                     .fetch_all(&world.db)
                     .await
@@ -85,58 +82,56 @@ async fn a_keys_messages_have_their_effects_in_the_order_of_the_answers() {
     .await;
 }
 
-/// Holding and releasing race: a claim that finds its predecessor unfinished, against the
-/// predecessor's final transaction. Whatever comes first, the message must not stay held.
-#[tokio::test(flavor = "multi_thread")]
-async fn nobody_is_left_held_by_a_race_at_the_gate() {
+/// Posts three messages of patient number `patient`, one after the other; the first of the poisoned
+/// patient names no visit. Their ids.
+async fn three_of(docutap: &Partner, patient: usize, poisoned: usize) -> [String; 3] {
+    let mut ids = [const { String::new() }; 3];
+    for (n, trigger) in ["ADT^A04", "ADT^A08", "ADT^A03"].into_iter().enumerate() {
+        let visit = if patient == poisoned && n == 0 { String::new() } else { format!("V{patient}") };
+        let body = hl7(trigger, &format!("C{patient}-{n}"), &format!("P{patient}"), &visit);
+        let answer = docutap.insist(|| docutap.hl7(body.clone())).await;
+        ids[n] = acknowledged(&answer);
+    }
+    ids
+}
+
+/// Among so many patients one is poisoned: it costs the others nothing, and where the source holds
+/// its dead, its own later messages wait until a person decides.
+async fn check_poisoned(patients: usize, on_dead: &str) {
     World::run(async |mut world| {
-        let url = world.ingest(&[("WAYBILL_RELAY__ENABLED", "false")]).await;
-        let tis = world.partner("tis", &url);
-        let done = |id: Uuid| Settled {
-            id,
-            source: "tis".into(),
-            attempt: 1,
-            started_at: chrono::DateTime::UNIX_EPOCH,
-            worker: "w".into(),
-            abandoned: false,
-            skip_dead: false,
-            disposition: Disposition::Complete(vec![].into()),
-        };
-        let lease = Duration::from_mins(1);
-        let mut seen = (0, 0);
-        for round in 0..200 {
-            let first: Uuid = tis
-                .sign(&format!("a{round}"), &format!("m{round}"), "2026-01-31T12:00:00Z")
-                .await
-                .parse()
-                .unwrap();
-            let second: Uuid = tis
-                .sign(&format!("b{round}"), &format!("m{round}"), "2026-01-31T12:00:01Z")
-                .await
-                .parse()
-                .unwrap();
-            assert_eq!(world.store.claim(&[first], "w", lease).await.unwrap().claimed.len(), 1);
-            let finish = [done(first)];
-            let second = [second];
-            let (recorded, claim) =
-                tokio::join!(world.store.record(&finish), world.store.claim(&second, "w", lease));
-            let (recorded, claim) = (recorded.unwrap(), claim.unwrap());
-            if claim.held.is_empty() {
-                assert_eq!(claim.claimed.len(), 1, "round {round}: the claim came second and got it");
-                seen.0 += 1;
-            } else {
-                assert_eq!(
-                    recorded.released, second,
-                    "round {round}: the claim came first, and was released"
-                );
-                let claim = world.store.claim(&second, "w", lease).await.unwrap();
-                assert_eq!(claim.claimed.len(), 1);
-                seen.1 += 1;
-            }
-            world.store.record(&[done(second[0])]).await.unwrap();
+        let sources = crate::support::world::SOURCES.replacen("\"hold\"", &format!("\"{on_dead}\""), 1);
+        world.apply(&sources).await;
+        let partners = world.everything().await;
+        let docutap = &partners["docutap"];
+        let posting = futures_util::stream::iter(0..patients).map(|n| three_of(docutap, n, patients / 2));
+        let mut posted: Vec<[String; 3]> = posting.buffered(16).collect().await;
+        let [dead, waiting @ ..] = posted.remove(patients / 2);
+        docutap.until(&dead, "dead").await;
+        world.until_settled().await;
+        let holds = if on_dead == "hold" { 2 } else { 0 };
+        let processed = "select count(*) from progress where state = 'processed'";
+        let all = i64::try_from(3 * patients).unwrap();
+        assert_eq!(world.count(processed).await, all - 1 - holds);
+        let letters = world.store.dead_letters(Some("docutap"), 10).await.unwrap();
+        assert_eq!((letters.len(), letters[0].holds), (1, holds), "it holds its own key's, and no other");
+        for waits in waiting.iter().filter(|_| holds > 0) {
+            let message = docutap.message(waits).await;
+            assert_eq!((&message["state"], &message["held_behind"]), (&"held".into(), &dead.as_str().into()));
         }
-        println!("the claim came second {} times, first {} times", seen.0, seen.1);
+        let dead: Uuid = dead.parse().unwrap();
+        world.store.discard(&[dead], "it names no visit").await.unwrap();
+        until("what waited to be processed", || async { world.count(processed).await == all - 1 }).await;
         world
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_poisoned_patient_among_a_thousand_costs_the_others_nothing() {
+    check_poisoned(1000, "hold").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_the_dead_are_skipped_a_poisoned_patient_costs_nobody_anything() {
+    check_poisoned(100, "skip").await;
 }

@@ -111,6 +111,12 @@ async fn try_verb(world: &World, verb: Verb, id: Uuid) {
         Verb::Republish => {
             store.republish(id).await.unwrap();
         }
+        Verb::Replay => {
+            store.replay(&[id]).await.unwrap();
+        }
+        Verb::Discard => {
+            store.discard(&[id], "a test").await.unwrap();
+        }
     }
 }
 
@@ -138,6 +144,7 @@ async fn every_verb_moves_the_states_of_the_table_and_no_other() {
                     "delete from body",
                     "delete from receipt",
                     "delete from in_hand",
+                    "delete from decision",
                 ] {
                     sqlx::raw_sql(table).execute(&world.db).await.unwrap();
                 }
@@ -204,6 +211,11 @@ async fn a_planted_wrong_state_is_unaccounted_for() {
                 "with gone as (delete from attempt where id = $1::uuid) select",
                 "insert into attempt (id, attempt, worker, started_at, ended_at, outcome)
                  values ($1::uuid, 1, 'w', now(), now(), 'processed')",
+            ),
+            // discarded, says the row, but nobody decided that
+            (
+                "update progress set state = 'discarded' where id = $1::uuid",
+                "update progress set state = 'processed' where id = $1::uuid",
             ),
             // held, says the row, but nothing stands before it
             (

@@ -2,7 +2,8 @@
 //!
 //! This is the second code path: it never asks the verbs of this crate, and it does not believe a
 //! state's name. A message is accounted for when its row has what that state promises: a due row a
-//! due time, a held one an unfinished predecessor, one in hand a lease, a processed one an attempt.
+//! due time, a held one an unfinished predecessor, one in hand a lease, a processed one an attempt, a discarded
+//! one a person's decision.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -61,7 +62,8 @@ macro_rules! looked_at {
                     select from attempt a where a.id = p.id and a.outcome in ('processed', 'ignored'))
                     then 'processed'
                 when p.state = 'dead' and p.error_class is not null then 'dead'
-                when p.state = 'discarded' then 'discarded'
+                when p.state = 'discarded' and exists (
+                    select from decision d where d.id = p.id and d.verb = 'discard') then 'discarded'
                 else 'unaccounted' end as place
     from ids
     join receipt r on r.id = ids.id

@@ -26,6 +26,8 @@ pub struct Claimed {
     pub kind: String,
     /// The attempt this is, from 1: the fence.
     pub attempt: i32,
+    /// Attempts since it was accepted or last replayed, this one included: what the policy counts.
+    pub tries: i32,
     /// When it was accepted.
     pub received_at: DateTime<Utc>,
     /// When this claim was made, by the ledger's clock.
@@ -63,9 +65,10 @@ with candidate as materialized (
     order by p.id for update
 ), blocked as materialized (
     -- an unfinished message of one of its keys stands before it, or another is in hand
-    -- (laterals with limits, so that the plan never depends on statistics)
+    -- (laterals with limits, so that the plan never depends on statistics; where none of the batch
+    -- has a key, $4 is false and not one index is asked)
     select distinct o.id from candidate c
-    cross join lateral (select id, key, seq from ordering where id = c.id order by id) o
+    cross join lateral (select id, key, seq from ordering where $4 and id = c.id order by id) o
     left join lateral (
         select true as yes from ordering e
         where e.key = o.key and e.seq < o.seq order by e.key, e.seq limit 1) before on true
@@ -86,13 +89,13 @@ with candidate as materialized (
         claimed_by = $2, claimed_at = now(), claimed_until = now() + $3
     from candidate c
     where p.id = c.id and not exists (select from blocked b where b.id = c.id)
-    returning p.id, p.attempts, p.claimed_at
+    returning p.id, p.attempts, p.attempts - p.attempts_base as tries, p.claimed_at
 ), taken as (
     insert into in_hand (key, id)
-    select o.key, o.id from ordering o join claimed using (id)
+    select o.key, o.id from ordering o join claimed using (id) where $4
 )
 select g.id, r.id is not null as known, held.id is not null as held,
-       claimed.attempts, claimed.claimed_at, r.source, r.kind, r.received_at, r.content_type, b.body
+       claimed.attempts, claimed.tries, claimed.claimed_at, r.source, r.kind, r.received_at, r.content_type, b.body
 from (select distinct unnest($1::uuid[]) as id) g
 left join receipt r on r.id = g.id
 left join held on held.id = g.id
@@ -107,11 +110,12 @@ impl Store {
     /// When the ledger is unavailable: nothing is claimed then, or the lease runs out.
     pub async fn claim(&self, ids: &[Uuid], worker: &str, lease: Duration) -> Result<Claim, StoreError> {
         let mut transaction = self.begin().await?;
-        ordering::lock(&mut transaction, ids).await?;
+        let ordered = ordering::lock(&mut transaction, ids).await?;
         let rows = sqlx::query(CLAIM)
             .bind(ids)
             .bind(worker)
             .bind(interval(lease))
+            .bind(ordered)
             .fetch_all(&mut *transaction)
             .await?;
         transaction.commit().await?;
@@ -135,6 +139,7 @@ fn read(row: &PgRow, attempt: i32) -> Result<Claimed, StoreError> {
         source: row.try_get("source")?,
         kind: row.try_get("kind")?,
         attempt,
+        tries: row.try_get("tries")?,
         received_at: row.try_get("received_at")?,
         claimed_at: row.try_get("claimed_at")?,
         content_type: row.try_get("content_type")?,

@@ -48,12 +48,12 @@ impl Store {
         .execute(&mut *transaction)
         .await?
         .rows_affected();
-        let (settled, finished): (&[Uuid], &[Uuid]) = match (filed, skip_dead) {
-            (0, _) => return Ok(false),
-            (_, true) => (&[id], &[id]),
-            (_, false) => (&[id], &[]),
-        };
-        ordering::leave(&mut transaction, settled, finished).await?;
+        if filed == 0 {
+            return Ok(false);
+        }
+        let skipped = if skip_dead { vec![id] } else { Vec::new() };
+        let settled = ordering::Places { all: vec![id], finished: Vec::new(), skipped };
+        ordering::leave(&mut transaction, &settled).await?;
         transaction.commit().await?;
         Ok(true)
     }

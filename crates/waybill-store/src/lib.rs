@@ -11,6 +11,7 @@ pub mod balance;
 pub mod body;
 pub mod claim;
 pub mod dead;
+pub mod decide;
 pub mod directory;
 mod effects;
 pub mod error;

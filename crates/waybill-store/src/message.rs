@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::Row as _;
-use sqlx::postgres::PgRow;
+use sqlx::postgres::{PgConnection, PgRow};
 use uuid::Uuid;
 
 use crate::{Store, StoreError};
@@ -114,11 +114,12 @@ impl Store {
             .bind(id)
             .fetch_all(&mut *snapshot)
             .await?;
+        let decisions = decisions(&mut snapshot, id).await?;
         snapshot.commit().await?;
         for row in &attempts {
             message.attempt_log.push(read_attempt(row)?);
         }
-        message.timeline = message.story();
+        message.timeline = message.story(decisions);
         Ok(Some(message))
     }
 
@@ -147,7 +148,7 @@ impl Store {
 
 impl Message {
     /// The timeline, told from the columns: nothing is stored twice.
-    fn story(&self) -> Vec<Event> {
+    fn story(&self, decisions: Vec<Event>) -> Vec<Event> {
         let mut events = Vec::new();
         let mut tell = |at: DateTime<Utc>, what: String| events.push(Event { at, what });
         tell(self.received_at, "accepted".into());
@@ -169,15 +170,33 @@ impl Message {
         if let Some((worker, at)) = &self.claim {
             tell(*at, format!("attempt {} claimed by {worker}", self.attempts));
         }
-        if let Some(at) = self.finished_at {
+        // of a discarded message its decision tells
+        if let Some(at) = self.finished_at.filter(|_| self.state != "discarded") {
             tell(at, self.state.clone());
         }
+        events.extend(decisions);
         events.sort_by_key(|event| event.at);
         if let Some(at) = self.due_at {
             events.push(Event { at, what: "due to be published".into() });
         }
         events
     }
+}
+
+/// What operators decided upon it, and since when it had been dead each time.
+async fn decisions(snapshot: &mut PgConnection, id: Uuid) -> Result<Vec<Event>, StoreError> {
+    let rows: Vec<(DateTime<Utc>, String)> = sqlx::query_as(
+        "select t.at, t.what from decision d
+         cross join lateral (values
+             (d.dead_at, 'dead: ' || d.error_class || ': ' || d.error_reason),
+             (d.decided_at, case d.verb when 'replay' then 'replayed' else 'discarded' end
+                            || coalesce(': ' || d.reason, ''))) t (at, what)
+         where d.id = $1 order by d.seq, t.at",
+    )
+    .bind(id)
+    .fetch_all(snapshot)
+    .await?;
+    Ok(rows.into_iter().map(|(at, what)| Event { at, what }).collect())
 }
 
 fn read(row: &PgRow) -> Result<Message, StoreError> {

@@ -15,6 +15,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "ledger", include_str!("../migrations/0001_ledger.sql")),
     (2, "audit", include_str!("../migrations/0002_audit.sql")),
     (3, "warnings and merges", include_str!("../migrations/0003_warnings_and_merges.sql")),
+    (4, "decisions", include_str!("../migrations/0004_decisions.sql")),
 ];
 
 impl Store {

@@ -3,48 +3,82 @@
 //! Claiming and settling take the same advisory lock per key, in one sorted statement, before they
 //! look: the look happens in a later statement and so sees everything that was committed under the
 //! lock. That closes the race between "held, because an earlier message is unfinished" and
-//! "finished, and nobody was waiting". Messages without keys take no lock and pay one empty lookup.
+//! "finished, and nobody was waiting". A batch without keys takes no lock: it pays one empty lookup
+//! for each claim and each record, and nothing that follows is asked.
 
 use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
 
 use crate::StoreError;
 
-/// Locks the ordering keys of these messages until the transaction ends.
+/// Locks the ordering keys of these messages until the transaction ends; whether there are any.
+///
+/// A dead message that holds nothing has its keys in `skipped`: they are locked too, so that a
+/// delivery of it that comes late meets its replay under the same lock.
 pub(crate) async fn lock(
     transaction: &mut Transaction<'static, Postgres>,
     ids: &[Uuid],
-) -> Result<(), StoreError> {
-    sqlx::query(
+) -> Result<bool, StoreError> {
+    let locked = sqlx::query(
         "select pg_advisory_xact_lock(key)
-         from (select distinct key from ordering where id = any($1) order by key offset 0) k",
+         from (select key from ordering where id = any($1)
+               union select key from skipped where id = any($1) order by key offset 0) k",
     )
     .bind(ids)
     .execute(&mut **transaction)
     .await?;
-    Ok(())
+    Ok(locked.rows_affected() > 0)
 }
 
-/// Takes the finished messages out of their keys, lets go of the ones that were in hand, and
-/// releases what now stands first in a key: due at once, left to the releasing worker for a moment.
+/// What becomes of the places of messages that were settled.
+#[derive(Debug, Default)]
+pub(crate) struct Places {
+    /// No longer in hand: all of them.
+    pub all: Vec<Uuid>,
+    /// Final: their places are given up.
+    pub finished: Vec<Uuid>,
+    /// Dead, and holding nothing: their places are kept for a replay, out of the gate's sight.
+    pub skipped: Vec<Uuid>,
+}
+
+/// Lets go of settled messages, takes the finished and the skipped out of their keys, and releases
+/// what now stands first in a key: due at once, left to the releasing worker for a moment.
 ///
 /// A released message that still waits on another of its keys is simply held again by the claim.
 pub(crate) async fn leave(
     transaction: &mut Transaction<'static, Postgres>,
-    settled: &[Uuid],
-    finished: &[Uuid],
+    places: &Places,
 ) -> Result<Vec<Uuid>, StoreError> {
     let keys: Vec<i64> = sqlx::query_scalar(
         "with let_go as (delete from in_hand where id = any($1))
          select distinct key from ordering where id = any($1)",
     )
-    .bind(settled)
+    .bind(&places.all)
     .fetch_all(&mut **transaction)
     .await?;
     if keys.is_empty() {
         return Ok(Vec::new());
     }
-    sqlx::query("delete from ordering where id = any($1)").bind(finished).execute(&mut **transaction).await?;
+    sqlx::query(
+        "with kept as (
+             delete from ordering where id = any($2) returning id, key, seq
+         ), places as (
+             insert into skipped (id, key, seq) select id, key, seq from kept
+         )
+         delete from ordering where id = any($1)",
+    )
+    .bind(&places.finished)
+    .bind(&places.skipped)
+    .execute(&mut **transaction)
+    .await?;
+    release(transaction, &keys).await
+}
+
+/// Verb `release`: what stands first in these keys and is held becomes due.
+async fn release(
+    transaction: &mut Transaction<'static, Postgres>,
+    keys: &[i64],
+) -> Result<Vec<Uuid>, StoreError> {
     let released = sqlx::query_scalar(
         "with head as (
              select first.id
@@ -67,4 +101,29 @@ pub(crate) async fn leave(
     .fetch_all(&mut **transaction)
     .await?;
     Ok(released)
+}
+
+/// Gives messages that were skipped their old places back: whatever comes later and is unfinished
+/// waits for them again.
+pub(crate) async fn rejoin(
+    transaction: &mut Transaction<'static, Postgres>,
+    ids: &[Uuid],
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "with kept as (delete from skipped where id = any($1) returning key, seq, id)
+         insert into ordering (key, seq, id) select key, seq, id from kept",
+    )
+    .bind(ids)
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
+}
+
+/// Gives up the places that were kept for these messages.
+pub(crate) async fn forget(
+    transaction: &mut Transaction<'static, Postgres>,
+    ids: &[Uuid],
+) -> Result<(), StoreError> {
+    sqlx::query("delete from skipped where id = any($1)").bind(ids).execute(&mut **transaction).await?;
+    Ok(())
 }

@@ -61,7 +61,7 @@ impl Store {
     pub async fn record(&self, settled: &[Settled]) -> Result<Recorded, StoreError> {
         let ids: Vec<Uuid> = settled.iter().map(|s| s.id).collect();
         let mut transaction = self.begin().await?;
-        ordering::lock(&mut transaction, &ids).await?;
+        let ordered = ordering::lock(&mut transaction, &ids).await?;
         let live = fence(&mut transaction, settled).await?;
         let (live, late): (Vec<_>, Vec<_>) = settled.iter().partition(|s| live.contains(&s.id));
         let written: Vec<_> = live.iter().filter_map(|s| s.written()).collect();
@@ -69,23 +69,14 @@ impl Store {
         move_on(&mut transaction, &live).await?;
         append_attempts(&mut transaction, &live, &warnings(&written, &said)).await?;
         let recorded: Vec<Uuid> = live.iter().map(|s| s.id).collect();
-        let finished: Vec<Uuid> = live.iter().filter(|s| s.leaves_keys()).map(|s| s.id).collect();
-        let released = ordering::leave(&mut transaction, &recorded, &finished).await?;
+        let released =
+            if ordered { ordering::leave(&mut transaction, &places(&live)).await? } else { Vec::new() };
         transaction.commit().await?;
         Ok(Recorded { recorded, late: late.iter().map(|s| s.id).collect(), released })
     }
 }
 
 impl Settled {
-    /// Whether later messages of its keys may go on.
-    fn leaves_keys(&self) -> bool {
-        match self.disposition {
-            Disposition::Complete(_) | Disposition::Ignore(_) => true,
-            Disposition::DeadLetter(_) => self.skip_dead,
-            Disposition::Retry(..) => false,
-        }
-    }
-
     /// The state it moves to, and the outcome of its attempt.
     fn ends_in(&self) -> (&'static str, &'static str) {
         match (&self.disposition, self.abandoned) {
@@ -111,6 +102,21 @@ impl Settled {
             Disposition::Complete(_) | Disposition::Ignore(_) => None,
         }
     }
+}
+
+/// What becomes of their places in their keys: later messages may pass what is final, and what is
+/// dead in a source that skips its dead.
+fn places(live: &[&Settled]) -> ordering::Places {
+    let mut places = ordering::Places::default();
+    for one in live {
+        places.all.push(one.id);
+        match one.disposition {
+            Disposition::Complete(_) | Disposition::Ignore(_) => places.finished.push(one.id),
+            Disposition::DeadLetter(_) if one.skip_dead => places.skipped.push(one.id),
+            Disposition::DeadLetter(_) | Disposition::Retry(..) => {}
+        }
+    }
+    places
 }
 
 /// Locks the rows that are still in hand at the attempt the worker holds.

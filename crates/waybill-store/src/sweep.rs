@@ -1,4 +1,5 @@
-//! What the sweeps look for: claims whose lease is over, and held messages that nothing holds.
+//! What the sweeps look for: claims whose lease is over, held messages that nothing holds, and dead
+//! letters that hold although their source skips its dead by now.
 //!
 //! A sweep finds and judges; what it decides goes through the same verbs as everything else.
 
@@ -7,6 +8,15 @@ use sqlx::Row as _;
 use uuid::Uuid;
 
 use crate::{Store, StoreError, ordering};
+
+/// Dead letters whose keys are locked together.
+const TOGETHER_MAX: usize = 100;
+
+/// Where a walk through the dead letters stands: when one died, and which.
+pub type Place = (DateTime<Utc>, Uuid);
+
+/// The beginning of that walk.
+pub const START: Place = (DateTime::UNIX_EPOCH, Uuid::nil());
 
 /// A claim that was not recorded in time.
 #[derive(Debug, Clone)]
@@ -17,6 +27,8 @@ pub struct Abandoned {
     pub source: String,
     /// The attempt's number.
     pub attempt: i32,
+    /// Attempts since it was accepted or last replayed: what the policy counts.
+    pub tries: i32,
     /// Who claimed it.
     pub worker: String,
     /// When.
@@ -27,7 +39,8 @@ impl Store {
     /// Claims whose lease is over, the oldest first.
     pub async fn abandoned(&self, limit: u32) -> Result<Vec<Abandoned>, StoreError> {
         let rows = sqlx::query(
-            "select id, source, attempts, claimed_by, claimed_at from progress
+            "select id, source, attempts, attempts - attempts_base as tries, claimed_by, claimed_at
+             from progress
              where state = 'processing' and claimed_until < now()
              order by claimed_until limit $1",
         )
@@ -40,6 +53,7 @@ impl Store {
                     id: row.try_get("id")?,
                     source: row.try_get("source")?,
                     attempt: row.try_get("attempts")?,
+                    tries: row.try_get("tries")?,
                     worker: row.try_get("claimed_by")?,
                     claimed_at: row.try_get("claimed_at")?,
                 })
@@ -83,5 +97,42 @@ impl Store {
         .await?;
         transaction.commit().await?;
         Ok((released.rows_affected(), next))
+    }
+
+    /// Lets the followers of dead letters go whose source skips its dead by now: it held them when
+    /// they died, or a process that did not know better set them aside. Looks at the next `limit`
+    /// dead letters after `after`; how many hold nothing any more, and where to look next.
+    pub async fn release_skipped(&self, after: Place, limit: u32) -> Result<(u64, Place), StoreError> {
+        let page: Vec<(DateTime<Utc>, Uuid, bool)> = sqlx::query_as(
+            "select p.finished_at, p.id,
+                    s.spec->>'on_dead' = 'skip' and exists (select from ordering o where o.id = p.id)
+             from progress p join source s on s.name = p.source
+             where p.state = 'dead' and (p.finished_at, p.id) > ($1, $2)
+             order by p.finished_at, p.id limit $3",
+        )
+        .bind(after.0)
+        .bind(after.1)
+        .bind(i64::from(limit))
+        .fetch_all(self.pool())
+        .await?;
+        let more = page.last().filter(|_| page.len() == limit as usize);
+        let next = more.map_or(START, |(at, id, _)| (*at, *id));
+        let holding: Vec<Uuid> = page.iter().filter(|row| row.2).map(|row| row.1).collect();
+        let mut let_go = 0;
+        for some in holding.chunks(TOGETHER_MAX) {
+            let mut transaction = self.begin().await?;
+            ordering::lock(&mut transaction, some).await?;
+            let dead: Vec<Uuid> = sqlx::query_scalar(
+                "select id from progress where id = any($1) and state = 'dead' order by id for update",
+            )
+            .bind(some)
+            .fetch_all(&mut *transaction)
+            .await?;
+            let settled = ordering::Places { skipped: dead.clone(), all: dead, finished: Vec::new() };
+            ordering::leave(&mut transaction, &settled).await?;
+            transaction.commit().await?;
+            let_go += settled.all.len() as u64;
+        }
+        Ok((let_go, next))
     }
 }

@@ -157,4 +157,35 @@ pub enum Dead {
         #[command(flatten)]
         output: Output,
     },
+    /// Give dead letters another try: due again, in their old place, with a fresh allowance of attempts.
+    Replay {
+        /// The messages' ids.
+        #[arg(required = true, num_args = 1..)]
+        ids: Vec<Uuid>,
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Decide that dead letters are to have no effects; what waited for them goes on.
+    Discard {
+        /// The messages' ids.
+        #[arg(required = true, num_args = 1..)]
+        ids: Vec<Uuid>,
+        /// Why: at most 500 characters, shown with the message, to its sender too.
+        #[arg(long, value_parser = reason)]
+        reason: String,
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+/// A reason that says something, and fits the ledger.
+fn reason(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    match text.chars().count() {
+        1..=500 => Ok(text.to_owned()),
+        0 => Err("say why".to_owned()),
+        long => Err(format!("{long} characters; at most 500")),
+    }
 }

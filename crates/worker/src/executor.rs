@@ -114,7 +114,7 @@ impl Executor {
         }
         let settled = join_all(claimed.iter().map(|one| self.process(one))).await;
         let mut released = Vec::new();
-        for (group, result) in self.record(settled).await? {
+        for (group, result) in self.record(settled, &claimed).await? {
             released.extend(result.released);
             for settled in group.iter().filter(|s| result.recorded.contains(&s.id)) {
                 if let Some(one) = claimed.iter().find(|c| c.id == settled.id) {
@@ -152,7 +152,7 @@ impl Executor {
             worker: self.worker.clone(),
             abandoned: false,
             skip_dead: source.is_some_and(|s| s.on_dead == OnDead::Skip),
-            disposition: decided(outcome, claimed.attempt, source),
+            disposition: decided(outcome, claimed.tries, source),
         }
     }
 
@@ -169,7 +169,11 @@ impl Executor {
 
     /// Records all together; one by one when the ledger refuses something in it, and what it
     /// refuses as a failed attempt. `None`: the worker stops first.
-    async fn record(&self, settled: Vec<Settled>) -> Option<Vec<(Vec<Settled>, Recorded)>> {
+    async fn record(
+        &self,
+        settled: Vec<Settled>,
+        claimed: &[Claimed],
+    ) -> Option<Vec<(Vec<Settled>, Recorded)>> {
         if let Ok(recorded) = self.persist("record", is_away, || self.store.record(&settled)).await? {
             return Some(vec![(settled, recorded)]);
         }
@@ -178,7 +182,7 @@ impl Executor {
             let mut group = vec![one];
             let mut recorded = self.persist("record", is_away, || self.store.record(&group)).await?;
             if let Err(error) = &recorded {
-                group = vec![self.refused(&group[0], error).await];
+                group = vec![self.refused(&group[0], claimed, error).await];
                 recorded = self.persist("record", is_away, || self.store.record(&group)).await?;
             }
             // what cannot even be recorded as failed ends with its lease, as abandoned
@@ -188,11 +192,12 @@ impl Executor {
     }
 
     /// The attempt of a message whose effects the ledger refuses.
-    async fn refused(&self, settled: &Settled, error: &StoreError) -> Settled {
+    async fn refused(&self, settled: &Settled, claimed: &[Claimed], error: &StoreError) -> Settled {
+        let tries = claimed.iter().find(|c| c.id == settled.id).map_or(settled.attempt, |c| c.tries);
         let source = self.source(&settled.source).await;
         let reason = format!("its effects were not written: {error}");
         let outcome = Outcome::failed(ErrorClass::Internal, reason);
-        Settled { disposition: decided(outcome, settled.attempt, source.as_deref()), ..settled.clone() }
+        Settled { disposition: decided(outcome, tries, source.as_deref()), ..settled.clone() }
     }
 
     /// Tries again while `again` says so, and a few times whatever the answer is; then that is the
@@ -236,8 +241,8 @@ const fn is_away(error: &StoreError) -> bool {
     matches!(error, StoreError::Unavailable(_))
 }
 
-fn decided(outcome: Outcome, attempt: i32, source: Option<&Source>) -> Disposition {
+fn decided(outcome: Outcome, tries: i32, source: Option<&Source>) -> Disposition {
     let few = || Policy { attempts_max: 8, backoff_s: vec![5] };
     let policy = source.map_or_else(few, Source::policy);
-    decide(outcome, attempt.unsigned_abs(), &policy, chance::unit())
+    decide(outcome, tries.unsigned_abs(), &policy, chance::unit())
 }

@@ -1,5 +1,6 @@
 //! The harness: services, a world per test, a partner that posts.
 
+pub mod by_hand;
 pub mod partner;
 pub mod programs;
 pub mod services;

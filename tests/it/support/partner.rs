@@ -40,6 +40,18 @@ impl Partner {
         id(response).await
     }
 
+    /// Sends as a sender does: after a 503, which a busy machine may give, the same again.
+    pub async fn insist(&self, request: impl Fn() -> RequestBuilder) -> Response {
+        for _ in 0..100 {
+            let response = request().send().await.unwrap();
+            if response.status() != 503 {
+                assert!(response.status().is_success(), "{}", response.status());
+                return response;
+            }
+        }
+        panic!("a hundred answers were 503");
+    }
+
     /// The message `id`, as the API shows it.
     pub async fn message(&self, id: &str) -> Value {
         let path = format!("/v1/messages/{id}");

@@ -5,6 +5,7 @@
 //! left in RabbitMQ, no effect twice — whatever the test did.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use sqlx::postgres::PgPoolOptions;
@@ -25,7 +26,7 @@ const PEPPER: &str = "a pepper for tests, at least 32 characters";
 
 /// An append-only witness of effects, without any constraint that could hide a second one.
 const WITNESS: &str = "
-create table witness (by uuid not null, what text not null);
+create table witness (by uuid not null, what text not null, seq bigint generated always as identity);
 create function witness_visit() returns trigger language plpgsql as $$
 begin insert into witness values (new.updated_by, 'visit ' || new.visit_id); return null; end $$;
 create function witness_signature() returns trigger language plpgsql as $$
@@ -156,20 +157,30 @@ impl World {
 
     /// Starts a worker with these kinds; the URL of its admin port.
     pub async fn worker_with(&mut self, kinds: &'static [Kind], more: &[(&str, &str)]) -> String {
-        let config = worker::Config::read(self.layers(more)).expect("a good configuration");
-        let lifecycle = Lifecycle::new();
-        let admin = worker::start(config, kinds, &lifecycle).await.expect("worker starts");
+        let (lifecycle, admin) = self.start_worker(kinds, more).await;
         self.running.push(lifecycle);
         self.until_ready(admin.port()).await
     }
 
+    /// Starts a worker with these kinds that the test stops by itself.
+    pub async fn worker_apart(&self, kinds: &'static [Kind], more: &[(&str, &str)]) -> Lifecycle {
+        let (lifecycle, admin) = self.start_worker(kinds, more).await;
+        self.until_ready(admin.port()).await;
+        lifecycle
+    }
+
     /// Starts a worker that something is missing for; the URL of its admin port.
     pub async fn worker_not_ready(&mut self) -> String {
-        let config = worker::Config::read(self.layers(&[])).expect("a good configuration");
-        let lifecycle = Lifecycle::new();
-        let admin = worker::start(config, REGISTRY, &lifecycle).await.expect("worker starts");
+        let (lifecycle, admin) = self.start_worker(REGISTRY, &[]).await;
         self.running.push(lifecycle);
         format!("http://127.0.0.1:{}", admin.port())
+    }
+
+    async fn start_worker(&self, kinds: &'static [Kind], more: &[(&str, &str)]) -> (Lifecycle, SocketAddr) {
+        let config = worker::Config::read(self.layers(more)).expect("a good configuration");
+        let lifecycle = Lifecycle::new();
+        let admin = worker::start(config, kinds, &lifecycle).await.expect("worker starts");
+        (lifecycle, admin)
     }
 
     /// Starts a `waybill serve`; the URL of its admin port.

@@ -1,6 +1,10 @@
-//! `waybill dead list`.
+//! `waybill dead list`, `replay` and `discard`. A decision is a transition of the ledger, nothing
+//! else: what it makes due, the relay publishes.
 
+use serde_json::json;
+use uuid::Uuid;
 use waybill_store::Store;
+use waybill_store::decide::DECIDED_MAX;
 
 use super::Ended;
 use crate::cli::Output;
@@ -34,4 +38,65 @@ pub(super) async fn list(
         }
     }
     Ok(if letters.is_empty() { Ended::Nothing } else { Ended::Done })
+}
+
+pub(super) async fn replay(store: &Store, ids: &[Uuid], output: Output) -> anyhow::Result<Ended> {
+    let mut replayed = Vec::new();
+    for some in ids.chunks(DECIDED_MAX) {
+        replayed.extend(store.replay(some).await?);
+    }
+    let unmatched = others(ids, &replayed);
+    let ended = ended(&replayed);
+    if output.json {
+        println!("{}", table::json(&json!({"replayed": replayed, "unmatched": unmatched}))?);
+    } else {
+        println!("{} replayed.", replayed.len());
+        explain(store, &unmatched).await?;
+    }
+    Ok(ended)
+}
+
+pub(super) async fn discard(
+    store: &Store,
+    ids: &[Uuid],
+    reason: &str,
+    output: Output,
+) -> anyhow::Result<Ended> {
+    let (mut discarded, mut released) = (Vec::new(), Vec::new());
+    for some in ids.chunks(DECIDED_MAX) {
+        let done = store.discard(some, reason).await?;
+        discarded.extend(done.discarded);
+        released.extend(done.released);
+    }
+    let unmatched = others(ids, &discarded);
+    let ended = ended(&discarded);
+    if output.json {
+        let done = json!({"discarded": discarded, "released": released, "unmatched": unmatched});
+        println!("{}", table::json(&done)?);
+    } else {
+        println!("{} discarded; {} that waited for them are due.", discarded.len(), released.len());
+        explain(store, &unmatched).await?;
+    }
+    Ok(ended)
+}
+
+fn others(ids: &[Uuid], matched: &[Uuid]) -> Vec<Uuid> {
+    ids.iter().filter(|id| !matched.contains(id)).copied().collect()
+}
+
+const fn ended(matched: &[Uuid]) -> Ended {
+    if matched.is_empty() { Ended::Nothing } else { Ended::Done }
+}
+
+/// Says of each id that was left alone what it is.
+async fn explain(store: &Store, unmatched: &[Uuid]) -> anyhow::Result<()> {
+    for id in unmatched {
+        match store.message(*id, None).await? {
+            Some(message) => {
+                println!("{id} is no dead letter: it is {}; nothing was changed.", message.state);
+            }
+            None => println!("{id} is no message of this ledger."),
+        }
+    }
+    Ok(())
 }

@@ -26,7 +26,7 @@ pub(super) async fn show(store: &Store, id: Uuid, output: Output) -> anyhow::Res
         ("sha256", message.sha256.clone()),
     ];
     if let Some(behind) = message.held_behind {
-        facts.push(("held behind", behind.to_string()));
+        facts.push(("held behind", held_behind(store, behind).await?));
     }
     if let Some(reason) = &message.ignored {
         facts.push(("ignored", reason.clone()));
@@ -41,4 +41,17 @@ pub(super) async fn show(store: &Store, id: Uuid, output: Output) -> anyhow::Res
     let events = message.timeline.iter().map(|e| vec![e.at.to_rfc3339(), e.what.clone()]);
     println!("{}", table::table(&["when", "what"], events));
     Ok(Ended::Done)
+}
+
+/// What a held message waits for, in words: which message, and what becomes of that one.
+async fn held_behind(store: &Store, behind: Uuid) -> anyhow::Result<String> {
+    let state = store.message(behind, None).await?.map(|message| message.state).unwrap_or_default();
+    Ok(if state == "dead" {
+        format!(
+            "{behind}, an earlier message of the same key, which is dead: replay it \
+             (waybill dead replay ID) or discard it (waybill dead discard ID --reason TEXT)"
+        )
+    } else {
+        format!("{behind}, an earlier message of the same key, which is {state}")
+    })
 }

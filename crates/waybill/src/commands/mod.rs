@@ -98,6 +98,10 @@ async fn dispatch(command: Command, config: &Config) -> anyhow::Result<Ended> {
         Command::Dead(Dead::List { source, limit, output }) => {
             dead::list(&store, source.as_deref(), limit, output).await
         }
+        Command::Dead(Dead::Replay { ids, output }) => dead::replay(&store, &ids, output).await,
+        Command::Dead(Dead::Discard { ids, reason, output }) => {
+            dead::discard(&store, &ids, &reason, output).await
+        }
         Command::Report { output } => report::run(&store, output).await,
         Command::Serve => Ok(Ended::Done),
     };

@@ -30,10 +30,10 @@ impl Sweep for Abandoned {
         for claim in found {
             // a source that this replica does not know yet: the next pass will
             let Some(source) = known.sources.get(&claim.source) else { continue };
-            let attempts = claim.attempt.unsigned_abs();
-            let disposition = match after_failure(attempts, &source.policy(), 0.5) {
-                Some(wait) => Disposition::Retry(wait, poison(attempts)),
-                None => Disposition::DeadLetter(poison(attempts)),
+            let tries = claim.tries.unsigned_abs();
+            let disposition = match after_failure(tries, &source.policy(), 0.5) {
+                Some(wait) => Disposition::Retry(wait, poison(tries)),
+                None => Disposition::DeadLetter(poison(tries)),
             };
             settled.push(Settled {
                 id: claim.id,

@@ -9,6 +9,7 @@ mod balance;
 mod buried;
 mod figures;
 mod forgotten;
+mod skipped;
 mod sweep;
 mod watch;
 
@@ -55,6 +56,8 @@ pub async fn start(config: Config, lifecycle: &Lifecycle) -> anyhow::Result<Sock
     lifecycle.component("abandoned", run(abandoned, every, stop()));
     let forgotten = forgotten::Forgotten { store: store.clone(), rows_max, after: uuid::Uuid::nil() };
     lifecycle.component("forgotten", run(forgotten, every, stop()));
+    let skipped = skipped::Skipped { store: store.clone(), rows_max, after: waybill_store::sweep::START };
+    lifecycle.component("skipped", run(skipped, every, stop()));
     let buried = buried::Buried::new(store.clone(), directory.clone(), broker.clone(), rows_max);
     lifecycle.component("buried", run(buried, every, stop()));
     let balance = balance::Balance {

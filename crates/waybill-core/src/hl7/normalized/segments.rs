@@ -10,7 +10,7 @@ use serde::ser::{Serialize, SerializeMap as _, SerializeSeq as _, Serializer};
 
 use super::parts::{self, Token};
 use super::text::{NULL, unescape};
-use crate::hl7::{Charset, Header, Message, Segment, Separators};
+use crate::hl7::{Charset, Header, Segment, Separators};
 
 /// Every segment, in its order.
 pub(super) struct Segments<'a>(pub Header<'a>);

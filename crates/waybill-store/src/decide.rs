@@ -1,0 +1,99 @@
+//! An operator's two decisions on a dead letter: replay it, or discard it.
+//!
+//! Neither publishes nor processes anything: a replayed message is due again, in its old place, and
+//! goes the way of all others; a discarded one is final, and what waited for it is released. Each
+//! decision is one guarded transition with its row in `decision`, so a second one changes nothing.
+
+use uuid::Uuid;
+
+use crate::{Store, StoreError, ordering};
+
+/// Dead letters decided upon together, at most: each may have many keys to lock.
+pub const DECIDED_MAX: usize = 100;
+
+/// What discarding came to.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Discarded {
+    /// Discarded now.
+    pub discarded: Vec<Uuid>,
+    /// Released: first of their keys now, and due.
+    pub released: Vec<Uuid>,
+}
+
+/// Locks what is still dead of `$1`, and notes the decision.
+macro_rules! decided {
+    ($then:literal) => {
+        concat!(
+            "with letter as materialized (
+                 select id, finished_at, error_class, error_reason from progress
+                 where id = any($1) and state = 'dead'
+                 order by id for update
+             ), noted as (
+                 insert into decision (id, verb, reason, dead_at, error_class, error_reason)
+                 select id, $2, $3, finished_at, error_class, error_reason from letter order by id
+             )
+             update progress p ",
+            $then,
+            " from letter where p.id = letter.id and p.state = 'dead'
+             returning p.id"
+        )
+    };
+}
+
+impl Store {
+    /// Verb `replay`: these dead letters are due again, at most [`DECIDED_MAX`] of them, with a
+    /// fresh allowance of attempts. Those that moved; one that is not dead (any more) stays as it is.
+    ///
+    /// A message keeps its place among its keys. Where its source skips the dead, later messages
+    /// may have been processed meanwhile; those that are unfinished wait for it from now on.
+    ///
+    /// # Errors
+    /// When the ledger is unavailable or busy: nothing moved then, or it is unknown; asking again is
+    /// safe.
+    pub async fn replay(&self, ids: &[Uuid]) -> Result<Vec<Uuid>, StoreError> {
+        few(ids)?;
+        let mut transaction = self.begin().await?;
+        ordering::lock(&mut transaction, ids).await?;
+        let replayed: Vec<Uuid> = sqlx::query_scalar(decided!(
+            "set state = 'accepted', due_at = now(), finished_at = null, attempts_base = attempts"
+        ))
+        .bind(ids)
+        .bind("replay")
+        .bind(None::<&str>)
+        .fetch_all(&mut *transaction)
+        .await?;
+        ordering::rejoin(&mut transaction, &replayed).await?;
+        transaction.commit().await?;
+        Ok(replayed)
+    }
+
+    /// Verb `discard`: these dead letters, at most [`DECIDED_MAX`], are to have no effects, for
+    /// `reason` (1 to 500 characters). What waited for them is released in the same transaction.
+    ///
+    /// # Errors
+    /// As [`Store::replay`]; [`StoreError::Refused`] for an empty or overlong reason.
+    pub async fn discard(&self, ids: &[Uuid], reason: &str) -> Result<Discarded, StoreError> {
+        few(ids)?;
+        let mut transaction = self.begin().await?;
+        ordering::lock(&mut transaction, ids).await?;
+        let discarded: Vec<Uuid> =
+            sqlx::query_scalar(decided!("set state = 'discarded', finished_at = now()"))
+                .bind(ids)
+                .bind("discard")
+                .bind(Some(reason))
+                .fetch_all(&mut *transaction)
+                .await?;
+        ordering::forget(&mut transaction, &discarded).await?;
+        let settled = ordering::Places { all: discarded.clone(), finished: discarded, skipped: Vec::new() };
+        let released = ordering::leave(&mut transaction, &settled).await?;
+        transaction.commit().await?;
+        Ok(Discarded { discarded: settled.finished, released })
+    }
+}
+
+fn few(ids: &[Uuid]) -> Result<(), StoreError> {
+    if ids.len() <= DECIDED_MAX {
+        return Ok(());
+    }
+    Err(StoreError::Bug(format!("{} dead letters at once; at most {DECIDED_MAX}", ids.len())))
+}
