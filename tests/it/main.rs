@@ -14,6 +14,7 @@ mod command_line;
 mod decisions;
 mod demo;
 mod fault;
+mod hardening;
 mod idempotency;
 mod interleaving;
 mod order;

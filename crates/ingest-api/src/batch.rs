@@ -11,6 +11,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
+use axum::http::request::Parts;
 use axum::response::{IntoResponse as _, Response};
 use waybill_core::accept;
 use waybill_core::hl7;
@@ -24,20 +25,20 @@ use crate::items::{self, Post, Read};
 use crate::post::text;
 use crate::problem::{Kind, Problem};
 use crate::rate::TooFast;
-use crate::{app, auth, body, request};
+use crate::{app, body, request};
 
 /// Accepts a batch.
 pub async fn messages(State(state): State<Arc<app::State>>, request: Request) -> Response {
     let began = Instant::now();
     let (parts, body) = request.into_parts();
-    let source = match auth::authenticate(&parts.headers, &state.directory.snapshot(), &state.pepper) {
+    let source = match state.authenticate(&parts.headers) {
         Ok(source) => source,
         Err(problem) => {
             request::count_refused("-", problem.kind.slug());
             return problem.into_response();
         }
     };
-    let answered = read_and_store(&state, &source, &parts.headers, body).await;
+    let answered = read_and_store(&state, &source, &parts, body).await;
     let response = answered.unwrap_or_else(|problem| {
         request::count_refused(&source.name, problem.kind.slug());
         problem.into_response()
@@ -49,9 +50,11 @@ pub async fn messages(State(state): State<Arc<app::State>>, request: Request) ->
 async fn read_and_store(
     state: &app::State,
     source: &Arc<Source>,
-    headers: &HeaderMap,
+    parts: &Parts,
     body: Body,
 ) -> Result<Response, Problem> {
+    let headers = &parts.headers;
+    state.check_durable()?;
     state
         .rates
         .count(source)
@@ -64,11 +67,11 @@ async fn read_and_store(
         idempotency_key: text(headers, "idempotency-key")?.map(str::to_owned),
         held: state.batches.hold()?,
     };
-    let encoded = body::collect(headers, body, state.batches.bytes_max, state.body_limit).await?;
+    let encoded = body::collect(headers, body, state.body_limits(parts, state.batches.bytes_max)).await?;
     let read = tokio::task::spawn_blocking(move || items::read(post, encoded)).await;
-    let read = read.map_err(|_| Kind::StoreUnavailable)??;
+    let mut read = read.map_err(|_| Kind::StoreUnavailable)??;
     state.rates.count_rest(source, read.items.len()).map_err(|why| above_rate(source, why))?;
-    let receipts = store(state, headers, &read).await?;
+    let receipts = store(state, headers, &mut read).await?;
     let duplicates = receipts.iter().filter(|receipt| receipt.duplicate).count() as u64;
     request::count_batch(&source.name, receipts.len() as u64 - duplicates, duplicates);
     if source.format == Format::Hl7v2 {
@@ -88,12 +91,13 @@ fn above_rate(source: &Source, why: TooFast) -> Problem {
 }
 
 /// Stores what is not a repeat within the batch; a receipt for every item.
-async fn store(state: &app::State, headers: &HeaderMap, read: &Read) -> Result<Vec<Receipt>, Problem> {
+async fn store(state: &app::State, headers: &HeaderMap, read: &mut Read) -> Result<Vec<Receipt>, Problem> {
     if read.items.is_empty() {
         return Ok(Vec::new());
     }
     let source = &read.post.source;
-    let bytes = state.writer.reserve(read.items.iter().map(|(body, _)| body.len()).sum())?;
+    // the statement's share: what waits for it is not given back before it is answered
+    let share = std::mem::replace(&mut read.share, state.budget.share());
     let (mut receipts, items): (Vec<_>, Vec<_>) = read.receipts().into_iter().unzip();
     let places: Vec<usize> = (0..items.len()).filter(|&at| items[at].is_some()).collect();
     let batch = NewBatch {
@@ -107,7 +111,7 @@ async fn store(state: &app::State, headers: &HeaderMap, read: &Read) -> Result<V
     };
     let repeats = receipts.len() - places.len();
     let held = Arc::clone(&read.post.held);
-    let became = match state.batches.store(batch, repeats, held, bytes).await? {
+    let became = match state.batches.store(batch, repeats, held, share).await? {
         BatchAccepted::Stored(became) => became,
         BatchAccepted::KeyReused(at) => return Err(Problem::from(Kind::KeyReused).of_item(places[at])),
     };

@@ -14,6 +14,7 @@ use waybill_store::StoreError;
 use waybill_store::accept_batch::{BatchAccepted, NewBatch};
 
 use crate::Config;
+use crate::budget::Share;
 use crate::problem::{Kind, Problem};
 use crate::writer::{Pen, explain};
 
@@ -40,7 +41,7 @@ struct Waiting {
     repeats: usize,
     answer: oneshot::Sender<Result<BatchAccepted, Kind>>,
     /// Given back when it is answered.
-    _held: (Held, OwnedSemaphorePermit),
+    _held: (Held, Share),
 }
 
 /// Starts the writer. It ends when every [`Batches`] is gone and what waited is stored.
@@ -75,7 +76,7 @@ impl Batches {
         Ok(Arc::new(permit))
     }
 
-    /// Stores every item of `batch`, or none; `bytes` is its share of what may wait.
+    /// Stores every item of `batch`, or none; `share` is its share of the memory for bodies.
     ///
     /// # Errors
     /// `overloaded`: it was not taken. `store-unavailable`: whether it is stored is unknown.
@@ -84,10 +85,10 @@ impl Batches {
         batch: NewBatch,
         repeats: usize,
         held: Held,
-        bytes: OwnedSemaphorePermit,
+        share: Share,
     ) -> Result<BatchAccepted, Problem> {
         let (answer, answered) = oneshot::channel();
-        let waiting = Waiting { batch, repeats, answer, _held: (held, bytes) };
+        let waiting = Waiting { batch, repeats, answer, _held: (held, share) };
         self.queue.try_send(waiting).map_err(|_| Kind::Overloaded)?;
         match tokio::time::timeout(self.limit, answered).await {
             Ok(Ok(answer)) => answer.map_err(Problem::from),

@@ -20,11 +20,15 @@ pub struct Ingest {
     pub header_timeout_s: u64,
     /// For the whole body, in seconds.
     pub body_timeout_s: u64,
+    /// For head and body together, from the first byte, in seconds.
+    pub request_timeout_s: u64,
+    /// For a client to take some of its answer, in seconds.
+    pub answer_timeout_s: u64,
     /// For the ledger's answer, in milliseconds.
     pub commit_timeout_ms: u64,
     /// Submissions waiting for the ledger.
     pub queue_max: usize,
-    /// Bytes of bodies waiting for the ledger.
+    /// Bytes of bodies that arrive or wait for the ledger.
     pub queue_bytes_max: usize,
     /// Submissions that share one insert.
     pub batch_max: usize,
@@ -112,9 +116,11 @@ impl Ingest {
             self.batch_max > 0 && self.queue_max > 0,
             "ingest.batch_max and ingest.queue_max must be above 0",
         );
+        let limits =
+            [self.header_timeout_s, self.body_timeout_s, self.request_timeout_s, self.answer_timeout_s];
         layers.check(
-            (1..=15).contains(&self.header_timeout_s) && (1..=15).contains(&self.body_timeout_s),
-            "ingest.header_timeout_s and ingest.body_timeout_s must be 1 to 15",
+            limits.iter().all(|limit| (1..=15).contains(limit)),
+            "ingest.header_timeout_s, body_timeout_s, request_timeout_s and answer_timeout_s must be 1 to 15",
         );
         layers.check(
             self.batch_bytes_max <= self.queue_bytes_max,

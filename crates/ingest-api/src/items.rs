@@ -16,6 +16,7 @@ use waybill_store::accept_batch::NewItem;
 use crate::answer::{self, Receipt};
 use crate::batch_writer::Held;
 use crate::body::Encoded;
+use crate::budget::Share;
 use crate::problem::{Kind, Problem};
 
 /// A post of many items, of which the body is read. Has no `Debug`.
@@ -38,6 +39,8 @@ pub struct Read {
     pub post: Post,
     /// The whole body.
     pub body: Bytes,
+    /// The body's share of the memory.
+    pub share: Share,
     /// Each item's media type.
     pub content_type: String,
     /// Each item and how it was judged.
@@ -49,7 +52,7 @@ pub struct Read {
 /// # Errors
 /// Why none of them is stored.
 pub fn read(post: Post, encoded: Encoded) -> Result<Read, Problem> {
-    let body = encoded.decode()?;
+    let (body, share) = encoded.decode()?;
     let split = post.form.split(post.source.format, &post.content_type, &body);
     let (judged, bodies, content_type) = split
         .and_then(|items| {
@@ -59,7 +62,7 @@ pub fn read(post: Post, encoded: Encoded) -> Result<Read, Problem> {
         })
         .map_err(|refusal| problem(&post.source, refusal))?;
     let items = bodies.into_iter().zip(judged).collect();
-    Ok(Read { post, body, content_type, items })
+    Ok(Read { post, body, share, content_type, items })
 }
 
 impl Read {

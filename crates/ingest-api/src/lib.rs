@@ -12,7 +12,10 @@ pub mod auth;
 pub mod batch;
 pub mod batch_writer;
 pub mod body;
+pub mod budget;
 pub mod config;
+pub mod durable;
+pub mod guard;
 pub mod items;
 pub mod post;
 pub mod problem;
@@ -51,7 +54,7 @@ pub struct Addresses {
 /// # Errors
 /// When a port cannot be bound or a URL cannot be used.
 pub async fn start(config: Config, lifecycle: &Lifecycle) -> anyhow::Result<Addresses> {
-    let readiness = Readiness::needs(&["ledger"]);
+    let readiness = Readiness::needs(&["ledger", "durability"]);
     let admin = admin::start(&config.ingest.admin_listen, &readiness, lifecycle).await?;
     let listen = &config.ingest.listen;
     let listener = TcpListener::bind(listen)
@@ -73,9 +76,11 @@ pub async fn start(config: Config, lifecycle: &Lifecycle) -> anyhow::Result<Addr
     let limits = http::Limits {
         connections_max: config.ingest.connections_max,
         header_timeout: Duration::from_secs(config.ingest.header_timeout_s),
+        write_timeout: Duration::from_secs(config.ingest.answer_timeout_s),
         ..http::Limits::default()
     };
-    let router = app::router(app::State::new(&config, store, directory, writer, batches));
+    let durable = durable::watch(&config, &readiness, lifecycle)?;
+    let router = app::router(app::State::new(&config, store, directory, writer, batches, durable));
     let stop = lifecycle.stop();
     lifecycle.component("http", async move {
         http::serve(listener, router, limits, stop).await;

@@ -7,6 +7,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
+use axum::http::request::Parts;
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use uuid::Uuid;
@@ -18,21 +19,22 @@ use waybill_store::accept::{Accepted, NewMessage};
 
 use crate::answer::{self, Receipt};
 use crate::app;
+use crate::budget::Share;
 use crate::problem::{Kind, Problem};
-use crate::{auth, body, request};
+use crate::{body, request};
 
 /// Accepts one message.
 pub async fn message(State(state): State<Arc<app::State>>, request: Request) -> Response {
     let began = Instant::now();
     let (parts, body) = request.into_parts();
-    let source = match auth::authenticate(&parts.headers, &state.directory.snapshot(), &state.pepper) {
+    let source = match state.authenticate(&parts.headers) {
         Ok(source) => source,
         Err(problem) => {
             request::count_refused("-", problem.kind.slug());
             return problem.into_response();
         }
     };
-    let answered = read_and_take(&state, &source, &parts.headers, body).await;
+    let answered = read_and_take(&state, &source, &parts, body).await;
     let response = answered.unwrap_or_else(|problem| {
         request::count_refused(&source.name, problem.kind.slug());
         problem.into_response()
@@ -44,15 +46,17 @@ pub async fn message(State(state): State<Arc<app::State>>, request: Request) -> 
 async fn read_and_take(
     state: &app::State,
     source: &Source,
-    headers: &HeaderMap,
+    parts: &Parts,
     body: Body,
 ) -> Result<Response, Problem> {
+    state.check_durable()?;
     state
         .rates
         .count(source)
         .map_err(|wait_s| Problem { retry_after_s: Some(wait_s), ..Problem::from(Kind::RateLimited) })?;
-    let body = body::read(headers, body, source.body_bytes_max as usize, state.body_limit).await?;
-    take(state, source, headers, body).await
+    let limits = state.body_limits(parts, source.body_bytes_max as usize);
+    let (body, share) = body::read(&parts.headers, body, limits).await?;
+    take(state, source, &parts.headers, body, share).await
 }
 
 async fn take(
@@ -60,6 +64,7 @@ async fn take(
     source: &Source,
     headers: &HeaderMap,
     body: Bytes,
+    share: Share,
 ) -> Result<Response, Problem> {
     let submission = Submission {
         content_type: text(headers, CONTENT_TYPE.as_str())?.unwrap_or("application/octet-stream"),
@@ -75,7 +80,7 @@ async fn take(
         Err(Refusal::Malformed(what)) => return Err(Problem::new(Kind::MalformedBody, what)),
     };
     let message = new_message(source, headers, &submission, acceptable, body.clone());
-    let receipt = store(state, message).await?;
+    let receipt = store(state, message, share).await?;
     request::count_accepted(&source.name, receipt.duplicate);
     if source.format != Format::Hl7v2 {
         return Ok(answer::receipt(&receipt));
@@ -85,7 +90,7 @@ async fn take(
 }
 
 /// Stores the message; the receipt is the first one's when it is a repeat.
-async fn store(state: &app::State, message: NewMessage) -> Result<Receipt, Problem> {
+async fn store(state: &app::State, message: NewMessage, share: Share) -> Result<Receipt, Problem> {
     let mut receipt = Receipt {
         id: message.id,
         source: message.source.clone(),
@@ -99,7 +104,7 @@ async fn store(state: &app::State, message: NewMessage) -> Result<Receipt, Probl
         control_id_conflict: false,
     };
     let sha256 = message.sha256;
-    match state.writer.store(message).await? {
+    match state.writer.store(message, share).await? {
         Accepted::Stored { control_id_conflict } => receipt.control_id_conflict = control_id_conflict,
         Accepted::Known(first) if first.sha256 != sha256 => return Err(Kind::KeyReused.into()),
         Accepted::Known(first) => receipt = receipt.of_first(first),

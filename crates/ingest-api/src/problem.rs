@@ -11,6 +11,12 @@ use axum::response::{IntoResponse, Response};
 /// A kind of problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
+    /// The request breaks a rule of HTTP.
+    BadRequest,
+    /// The path and query are too long.
+    UriTooLong,
+    /// The headers are too large.
+    HeadersTooLarge,
     /// The body is not well-formed for the source's format.
     MalformedBody,
     /// The idempotency key cannot be used.
@@ -38,7 +44,10 @@ pub enum Kind {
 }
 
 /// Every kind.
-pub const ALL: [Kind; 12] = [
+pub const ALL: [Kind; 15] = [
+    Kind::BadRequest,
+    Kind::UriTooLong,
+    Kind::HeadersTooLarge,
     Kind::MalformedBody,
     Kind::InvalidKey,
     Kind::Unauthorized,
@@ -57,6 +66,13 @@ impl Kind {
     /// Slug, status and title.
     const fn describe(self) -> (&'static str, StatusCode, &'static str) {
         match self {
+            Self::BadRequest => ("bad-request", StatusCode::BAD_REQUEST, "The request breaks a rule of HTTP"),
+            Self::UriTooLong => ("uri-too-long", StatusCode::URI_TOO_LONG, "The path and query are too long"),
+            Self::HeadersTooLarge => (
+                "headers-too-large",
+                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+                "The headers are too large",
+            ),
             Self::MalformedBody => ("malformed-body", StatusCode::BAD_REQUEST, "The body is not well-formed"),
             Self::InvalidKey => {
                 ("idempotency-key-invalid", StatusCode::BAD_REQUEST, "The idempotency key cannot be used")
@@ -97,6 +113,9 @@ impl Kind {
     /// What the sender should do.
     const fn advice(self) -> &'static str {
         match self {
+            Self::BadRequest => "Nothing was stored. Mend the client, or the proxy in between.",
+            Self::UriTooLong => "Ask for one message, by its id or its idempotency key.",
+            Self::HeadersTooLarge => "Nothing was stored. Send fewer or shorter headers.",
             Self::MalformedBody => {
                 "Nothing was stored. Mend the message; sending the same bytes again will fail again."
             }

@@ -15,7 +15,6 @@ use waybill_store::StoreError;
 use waybill_store::message::Message;
 
 use crate::app;
-use crate::auth::authenticate;
 use crate::problem::{Kind, Problem};
 
 /// The message `id`.
@@ -24,7 +23,7 @@ pub async fn by_id(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let source = authenticate(&headers, &state.directory.snapshot(), &state.pepper)?;
+    let source = state.authenticate(&headers)?;
     let id: Uuid = id.parse().map_err(|_| Kind::NotFound)?;
     show(state.store.message(id, Some(&source.name)).await)
 }
@@ -41,7 +40,7 @@ pub async fn by_key(
     search: Result<Query<ByKey>, QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let source = authenticate(&headers, &state.directory.snapshot(), &state.pepper)?;
+    let source = state.authenticate(&headers)?;
     let key = search.ok().and_then(|Query(search)| search.idempotency_key).ok_or_else(|| {
         Problem::new(Kind::NotFound, "Name one message: /v1/messages/{id} or ?idempotency_key=")
     })?;

@@ -10,19 +10,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{Mutex, Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{Mutex, Notify, mpsc, oneshot};
 use waybill_process::Lifecycle;
 use waybill_store::accept::{Accepted, NewMessage};
 use waybill_store::{Store, StoreError};
 
 use crate::Config;
+use crate::budget::Share;
 use crate::problem::{Kind, Problem};
 
 /// Hands submissions to the writers. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Writer {
     queue: mpsc::Sender<Waiting>,
-    bytes: Arc<Semaphore>,
     limit: Duration,
 }
 
@@ -31,8 +31,8 @@ pub struct Writer {
 struct Waiting {
     message: NewMessage,
     answer: oneshot::Sender<Result<Accepted, Kind>>,
-    /// Its share of the bytes that may wait; given back when it is answered.
-    bytes: OwnedSemaphorePermit,
+    /// Its share of the memory for bodies; given back when it is answered.
+    share: Share,
 }
 
 /// Limits of one batch.
@@ -63,7 +63,7 @@ pub fn start(config: &Config, hint: &Arc<Notify>, lifecycle: &Lifecycle) -> anyh
             Ok(())
         });
     }
-    Ok(Writer { queue, bytes: Arc::new(Semaphore::new(ingest.queue_bytes_max)), limit })
+    Ok(Writer { queue, limit })
 }
 
 impl Writer {
@@ -71,10 +71,9 @@ impl Writer {
     ///
     /// # Errors
     /// `overloaded`: it was not taken. `store-unavailable`: whether it is stored is unknown.
-    pub async fn store(&self, message: NewMessage) -> Result<Accepted, Problem> {
-        let permit = self.reserve(message.body.len())?;
+    pub async fn store(&self, message: NewMessage, share: Share) -> Result<Accepted, Problem> {
         let (answer, answered) = oneshot::channel();
-        let waiting = Waiting { message, answer, bytes: permit };
+        let waiting = Waiting { message, answer, share };
         self.queue.try_send(waiting).map_err(|e| match e {
             TrySendError::Full(_) => Kind::Overloaded,
             TrySendError::Closed(_) => Kind::StoreUnavailable,
@@ -83,15 +82,6 @@ impl Writer {
             Ok(Ok(answer)) => answer.map_err(Problem::from),
             Ok(Err(_)) | Err(_) => Err(Kind::StoreUnavailable.into()),
         }
-    }
-
-    /// A share of the bytes that may wait for the ledger.
-    ///
-    /// # Errors
-    /// `overloaded`: there is not so much room.
-    pub(crate) fn reserve(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Problem> {
-        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX).max(1);
-        Arc::clone(&self.bytes).try_acquire_many_owned(bytes).map_err(|_| Kind::Overloaded.into())
     }
 }
 
@@ -103,13 +93,13 @@ async fn write_until_closed(
 ) -> anyhow::Result<()> {
     while let Some(taken) = take(waiting, batch).await {
         let (messages, answers): (Vec<_>, Vec<_>) =
-            taken.into_iter().map(|w| (w.message, (w.answer, w.bytes))).unzip();
+            taken.into_iter().map(|w| (w.message, (w.answer, w.share))).unzip();
         let results = pen.write(&messages).await?;
         hint.notify_one();
-        for ((answer, bytes), result) in answers.into_iter().zip(results) {
+        for ((answer, share), result) in answers.into_iter().zip(results) {
             // the client may have gone: its message is stored all the same
             let _ = answer.send(result);
-            drop(bytes);
+            drop(share);
         }
     }
     Ok(())

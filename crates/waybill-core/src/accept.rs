@@ -11,6 +11,8 @@ use crate::source::{Format, Source};
 /// The media types of HL7 over HTTP.
 pub const HL7_MEDIA_TYPES: [&str; 3] =
     ["x-application/hl7-v2+er7", "application/hl7-v2+er7", "application/hl7-v2"];
+/// Arrays and objects within each other in a JSON text; `serde_json` reads values no deeper either.
+const DEPTH_MAX: usize = 127;
 /// Bytes of an `Idempotency-Key`.
 const KEY_BYTES_MAX: usize = 255;
 
@@ -188,8 +190,31 @@ fn check_json(body: &[u8]) -> Result<(), Refusal> {
 pub(crate) fn check_json_at(item: &[u8], lines: usize, bytes: usize) -> Result<(), Refusal> {
     std::str::from_utf8(item)
         .map_err(|e| Refusal::Malformed(format!("not UTF-8 at byte {}", bytes + e.valid_up_to())))?;
+    if let Some(at) = too_deep(item) {
+        let what = format!("nested deeper than {DEPTH_MAX} at byte {}", bytes + at);
+        return Err(Refusal::Malformed(what));
+    }
     let read = serde_json::from_slice::<serde::de::IgnoredAny>(item);
     read.map(drop).map_err(|error| not_json(&error, lines))
+}
+
+/// Where a text nests deeper than whoever reads its values will follow (RFC 8259, section 9).
+fn too_deep(text: &[u8]) -> Option<usize> {
+    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+    text.iter().position(|&byte| {
+        if in_string {
+            in_string = escaped || byte != b'"';
+            escaped = !escaped && byte == b'\\';
+            return false;
+        }
+        match byte {
+            b'"' => in_string = true,
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth > DEPTH_MAX
+    })
 }
 
 /// By position alone, behind so many lines: the parser's own words may quote the body.
@@ -269,6 +294,21 @@ mod tests {
             let Err(Refusal::Malformed(text)) = json(None, body) else { unreachable!("accepted: {needle}") };
             assert!(text.contains(needle) && !text.contains("SECRET"), "{text}");
         }
+    }
+
+    #[test]
+    fn json_may_nest_as_deep_as_it_can_be_read() {
+        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        assert!(json(None, nested(DEPTH_MAX).as_bytes()).is_ok());
+        assert!(serde_json::from_str::<serde_json::Value>(&nested(DEPTH_MAX)).is_ok());
+        let Err(Refusal::Malformed(text)) = json(None, nested(DEPTH_MAX + 1).as_bytes()) else {
+            unreachable!("accepted")
+        };
+        assert_eq!(text, "nested deeper than 127 at byte 127");
+        let brackets = format!("[\"{}\\\"{}\"]", "[".repeat(200), "{".repeat(200));
+        assert!(json(None, brackets.as_bytes()).is_ok(), "those in strings do not count");
+        let flat = format!("[{}0]", "[],".repeat(1_000));
+        assert!(json(None, flat.as_bytes()).is_ok());
     }
 
     #[test]

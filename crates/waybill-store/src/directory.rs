@@ -4,6 +4,7 @@
 //! the ledger is away the last known directory goes on being used.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -31,12 +32,18 @@ pub struct Snapshot {
 #[derive(Debug, Clone, Default)]
 pub struct Directory {
     latest: Arc<RwLock<Arc<Snapshot>>>,
+    is_loaded: Arc<AtomicBool>,
 }
 
 impl Directory {
     /// The latest snapshot.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         Arc::clone(&self.latest.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether the ledger has been asked with success: before, nobody can be told apart.
+    pub fn is_loaded(&self) -> bool {
+        self.is_loaded.load(Ordering::Acquire)
     }
 
     /// Asks the ledger once. True: something has changed.
@@ -57,6 +64,7 @@ impl Directory {
         if changed {
             *self.latest.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(snapshot);
         }
+        self.is_loaded.store(true, Ordering::Release);
         Ok(changed)
     }
 

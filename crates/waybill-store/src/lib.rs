@@ -13,6 +13,7 @@ pub mod claim;
 pub mod dead;
 pub mod decide;
 pub mod directory;
+pub mod durability;
 mod effects;
 pub mod error;
 pub mod gauges;

@@ -126,6 +126,8 @@ impl World {
             ("WAYBILL_SERVE__ADMIN_LISTEN", "127.0.0.1:0".to_owned()),
             ("WAYBILL_RELAY__SCAN_MS", "50".to_owned()),
             ("WAYBILL_RELAY__RETRY_S", "1".to_owned()),
+            // many worlds share two cores and one PostgreSQL: a first connection may take its time
+            ("WAYBILL_DATABASE__ACQUIRE_TIMEOUT_MS", "8000".to_owned()),
             // a claim whose commit was answered by a broken connection ends with its lease
             ("WAYBILL_WORKER__PROCESS_TIMEOUT_S", "2".to_owned()),
             ("WAYBILL_WORKER__CLAIM_LEASE_S", "5".to_owned()),

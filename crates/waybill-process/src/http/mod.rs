@@ -1,18 +1,33 @@
 //! An HTTP/1.1 server with limits, which `axum::serve` does not have: on the time a request's head
-//! may take (and a connection may idle), on headers, on connections. HTTP/2 and TLS are the edge's.
+//! may take (and a connection may idle), on the time a client may leave its answer untaken, on
+//! headers, on connections. HTTP/2 and TLS are the edge's.
 
+mod stream;
+mod talk;
+
+use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::Response;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+use stream::Stream;
+pub use talk::Arrival;
+use talk::Talk;
 
 /// Limits of one port.
 #[derive(Debug, Clone, Copy)]
@@ -21,6 +36,8 @@ pub struct Limits {
     pub connections_max: usize,
     /// For a request's head; an idle connection is closed after it too.
     pub header_timeout: Duration,
+    /// For a client to take some of what it is sent.
+    pub write_timeout: Duration,
     /// Headers of one request.
     pub headers_max: usize,
     /// Bytes of a request's head.
@@ -32,6 +49,7 @@ impl Default for Limits {
         Self {
             connections_max: 256,
             header_timeout: Duration::from_secs(10),
+            write_timeout: Duration::from_secs(10),
             headers_max: 64,
             head_bytes_max: 64 * 1024,
         }
@@ -61,13 +79,7 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: 
             },
         };
         let _ = stream.set_nodelay(true);
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(limits.header_timeout)
-            .half_close(true)
-            .max_headers(limits.headers_max)
-            .max_buf_size(limits.head_bytes_max)
-            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router.clone()));
+        let connection = converse(stream, router.clone(), limits);
         let watched = graceful.watch(connection);
         connections.spawn(async move {
             // a client's fault, or its going away: nothing of ours to report
@@ -79,4 +91,46 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: 
     graceful.shutdown().await;
     connections.close();
     connections.wait().await;
+}
+
+/// One connection's requests: each is handed to the router with its [`Arrival`].
+struct Conversation {
+    router: TowerToHyperService<Router>,
+    talk: Talk,
+}
+
+impl Service<hyper::Request<Incoming>> for Conversation {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn call(&self, request: hyper::Request<Incoming>) -> Self::Future {
+        let mut request: Request = request.map(Body::new);
+        request.extensions_mut().insert(self.talk.asked());
+        let (answering, talk) = (self.router.call(request), self.talk.clone());
+        Box::pin(async move {
+            let answer = answering.await;
+            talk.answered();
+            answer
+        })
+    }
+}
+
+fn converse(
+    stream: TcpStream,
+    router: Router,
+    limits: Limits,
+) -> http1::Connection<TokioIo<Stream>, Conversation> {
+    let talk = Talk::default();
+    let stream = Stream::new(stream, talk.clone(), limits.write_timeout);
+    http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.header_timeout)
+        .half_close(true)
+        .max_headers(limits.headers_max)
+        .max_buf_size(limits.head_bytes_max)
+        .serve_connection(
+            TokioIo::new(stream),
+            Conversation { router: TowerToHyperService::new(router), talk },
+        )
 }
