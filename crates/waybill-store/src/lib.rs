@@ -5,19 +5,25 @@
 //! broker, and holds no lock or transaction while anything but PostgreSQL is waited for.
 
 pub mod accept;
-pub mod balance;
 pub mod claim;
+pub mod conservation;
 pub mod dead;
 pub mod directory;
 mod effects;
 pub mod error;
+pub mod finding;
 pub mod gauges;
+pub mod lost;
 pub mod message;
 pub mod migrate;
 mod ordering;
+pub mod overdue;
 pub mod pool;
+pub mod problem;
 pub mod record;
 pub mod relay;
+pub mod repair;
+pub mod retention;
 pub mod source;
 pub mod sweep;
 

@@ -11,7 +11,12 @@ use sqlx::{AssertSqlSafe, SqlSafeStr as _};
 use crate::{Store, StoreError};
 
 /// Every migration: number, what it does, its text.
-const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "ledger", include_str!("../migrations/0001_ledger.sql"))];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "ledger", include_str!("../migrations/0001_ledger.sql")),
+    (5, "findings and retention", include_str!("../migrations/0005_findings_and_retention.sql")),
+];
+/// Migrations that commit between their steps, and so run outside of a transaction.
+const IN_STEPS: &[i64] = &[5];
 
 impl Store {
     /// Brings the schema up to date; does nothing when it is. Several callers wait for each other.
@@ -23,7 +28,13 @@ impl Store {
             .iter()
             .map(|&(version, description, text)| {
                 let sql = AssertSqlSafe(text).into_sql_str();
-                Migration::new(version, Cow::Borrowed(description), MigrationType::Simple, sql, false)
+                Migration::new(
+                    version,
+                    Cow::Borrowed(description),
+                    MigrationType::Simple,
+                    sql,
+                    IN_STEPS.contains(&version),
+                )
             })
             .collect();
         let migrator = Migrator { migrations: Cow::Owned(migrations), ..Migrator::DEFAULT };
@@ -34,6 +45,7 @@ impl Store {
             }
             other => StoreError::Bug(format!("migrations: {other}")),
         })?;
+        self.keep_days_ahead().await?;
         Ok(Migrated { before, now: MIGRATIONS.len() })
     }
 
