@@ -10,6 +10,7 @@ mod accept;
 mod cancel;
 mod claims;
 mod command_line;
+mod conservation;
 mod demo;
 mod fault;
 mod idempotency;

@@ -254,16 +254,32 @@ pub fn first_id_at(moment: DateTime<Utc>) -> Uuid {
 }
 
 impl Store {
+    /// One snapshot for all looks in it. A message at a time, by index, whatever the statistics say:
+    /// a plan that reads a whole table for one page would not be bounded.
+    async fn snapshot(&self) -> Result<Transaction<'static, Postgres>, StoreError> {
+        let mut snapshot = self.begin().await?;
+        sqlx::raw_sql(
+            "set transaction isolation level repeatable read read only;
+             set local enable_seqscan = off; set local enable_bitmapscan = off;
+             set local enable_hashjoin = off; set local enable_mergejoin = off;",
+        )
+        .execute(&mut *snapshot)
+        .await?;
+        Ok(snapshot)
+    }
+
     /// Looks at these messages. `claim_s_max`: how long a claim may last, in seconds.
     pub async fn look_at(&self, ids: &[Uuid], claim_s_max: f64) -> Result<Look, StoreError> {
         let mut look = Look::default();
         if !ids.is_empty() {
+            let mut snapshot = self.snapshot().await?;
             let rows: Rows = sqlx::query_as(GIVEN)
                 .bind(claim_s_max)
                 .bind(NAMED_MAX)
                 .bind(ids)
-                .fetch_all(self.pool())
+                .fetch_all(&mut *snapshot)
                 .await?;
+            snapshot.commit().await?;
             look.add(&rows);
         }
         Ok(look)
@@ -276,13 +292,15 @@ impl Store {
         held: Uuid,
         claim_s_max: f64,
     ) -> Result<Look, StoreError> {
+        let mut snapshot = self.snapshot().await?;
         let rows: Rows = sqlx::query_as(UNFINISHED)
             .bind(claim_s_max)
             .bind(NAMED_MAX)
             .bind(i64::from(page))
             .bind(held)
-            .fetch_all(self.pool())
+            .fetch_all(&mut *snapshot)
             .await?;
+        snapshot.commit().await?;
         let mut look = Look::default();
         look.add(&rows);
         Ok(look)
@@ -308,9 +326,9 @@ impl Store {
         page: u32,
         claim_s_max: f64,
     ) -> Result<(Look, Option<Uuid>), StoreError> {
-        let mut transaction = self.begin().await?;
-        let found = page_of(&mut transaction, after, page, claim_s_max).await?;
-        transaction.commit().await?;
+        let mut snapshot = self.snapshot().await?;
+        let found = page_of(&mut snapshot, after, page, claim_s_max).await?;
+        snapshot.commit().await?;
         Ok(found)
     }
 
@@ -321,18 +339,15 @@ impl Store {
         cursor: KeyCursor,
         page: u32,
     ) -> Result<(Vec<Misfit>, KeyCursor), StoreError> {
-        let mut transaction = self.begin().await?;
-        let found = keys_of(&mut transaction, cursor, page).await?;
-        transaction.commit().await?;
+        let mut snapshot = self.snapshot().await?;
+        let found = keys_of(&mut snapshot, cursor, page).await?;
+        snapshot.commit().await?;
         Ok(found)
     }
 
     /// Looks at everything, in one snapshot: reads the whole ledger, page by page.
     pub async fn look_at_all(&self, claim_s_max: f64) -> Result<Look, StoreError> {
-        let mut snapshot = self.begin().await?;
-        sqlx::query("set transaction isolation level repeatable read read only")
-            .execute(&mut *snapshot)
-            .await?;
+        let mut snapshot = self.snapshot().await?;
         let mut look = Look::default();
         let known: Vec<(String, i64)> = sqlx::query_as(
             "select s.name, coalesce(d.count, 0) from source s left join duplicate d on d.source = s.name",
