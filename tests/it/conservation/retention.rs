@@ -1,6 +1,7 @@
 //! Retention: bodies go when their time is over, and only those.
 
 use sqlx::AssertSqlSafe;
+use waybill_core::kinds::NONE;
 
 use super::reconcile;
 use crate::support::World;
@@ -21,7 +22,7 @@ async fn came(world: &World, source: &str, days: u32, state: &str) -> String {
                      substr(gen_random_uuid()::text, 16))::uuid as id
          ), r as (
              insert into receipt (id, source, kind, received_at, sha256, body_bytes, content_type)
-             select id, '{source}', 'none', now() - interval '{days} days', sha256(''), 0, 'text/plain' from new
+             select id, '{source}', '{NONE}', now() - interval '{days} days', sha256(''), 0, 'text/plain' from new
          ), b as (
              insert into body select id, 'x' from new
          ), a as (
@@ -29,7 +30,7 @@ async fn came(world: &World, source: &str, days: u32, state: &str) -> String {
              select id, 1, 'w', now(), now(), 'ignored' from new where '{state}' = 'processed'
          ), p as (
              insert into progress (id, source, kind, lane, attempts, state, due_at, finished_at, error_class, error_reason)
-             select id, '{source}', 'none', 'default', 1, {shape} from new
+             select id, '{source}', '{NONE}', 'default', 1, {shape} from new
          )
          select id::text from new"
     );

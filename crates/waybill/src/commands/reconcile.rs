@@ -16,7 +16,7 @@ use super::Ended;
 use crate::cli::Output;
 use crate::config::Config;
 use crate::mend::mend;
-use crate::serve::lost::{Lost, SURE_AFTER};
+use crate::serve::lost::Lost;
 use crate::serve::standing::Standing;
 use crate::table;
 
@@ -24,8 +24,9 @@ use crate::table;
 const LISTED_MAX: u32 = 100;
 /// Lost envelopes that one run names.
 const LOST_MAX: u32 = 10_000;
-/// Between two looks at the broker.
+/// Between two looks at the broker, and how many: far longer than its figures lag.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+const LOOKS_MAX: u32 = 40;
 
 /// What is printed.
 #[derive(Debug, Serialize)]
@@ -61,7 +62,7 @@ pub(super) async fn run(
     directory.refresh(store).await?;
     let (mut look, mut broker, mut lost) = (store.look_at_all(claim_s_max).await?, String::new(), Vec::new());
     let mut sweep = sweep(store, config, &directory);
-    find_lost(&mut sweep, store, config, &mut broker, &mut lost).await?;
+    find_lost(&mut sweep, &mut broker, &mut lost).await?;
     let mut repaired = None;
     if repair {
         let mut done = mend(store, &directory.snapshot().sources, &look.misfits, claim_s_max).await?;
@@ -113,8 +114,6 @@ fn sweep(store: &Store, config: &Config, directory: &Directory) -> Result<Lost, 
 /// Looks at the broker for as long as it takes to be sure; at once where nothing is published.
 async fn find_lost(
     sweep: &mut Result<Lost, String>,
-    store: &Store,
-    config: &Config,
     broker: &mut String,
     lost: &mut Vec<Misfit>,
 ) -> anyhow::Result<()> {
@@ -125,25 +124,24 @@ async fn find_lost(
             return Ok(());
         }
     };
-    "looked at".clone_into(broker);
-    let looks = SURE_AFTER.as_secs() / LOOK_EVERY.as_secs() + 2;
-    for look in 0..looks {
+    for look in 0..LOOKS_MAX {
+        if look > 0 {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
         match sweep.find().await {
+            // each look names all that is lost by then
             Ok(found) => *lost = found,
             Err(error) => {
                 *broker = format!("not looked at: {error:#}");
                 return Ok(());
             }
         }
-        let mut old = 0;
-        for lane in store.lanes().await? {
-            old += store.published_of(&lane, config.serve.lost_grace(), None).await?.old;
+        if !sweep.undecided {
+            "looked at".clone_into(broker);
+            return Ok(());
         }
-        if old == 0 || !lost.is_empty() || look + 1 == looks {
-            break;
-        }
-        tokio::time::sleep(LOOK_EVERY).await;
     }
+    "its figures are not known".clone_into(broker);
     Ok(())
 }
 

@@ -13,9 +13,9 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 /// The broker's statistics are this old at most (RabbitMQ 3.10 to 4.x: 5 s), and some more.
-pub(crate) const SURE_AFTER: Duration = Duration::from_secs(7);
+const SURE_AFTER: Duration = Duration::from_secs(7);
 /// Without statistics: longer than a consumer that was cancelled keeps what it has in hand.
-pub(crate) const SURE_AFTER_BLIND: Duration = Duration::from_secs(35);
+const SURE_AFTER_BLIND: Duration = Duration::from_secs(35);
 /// Messages of a lane that are watched for their delivery.
 const MARKERS_MAX: usize = 32;
 
@@ -73,6 +73,11 @@ impl Lane {
         self.short = Some((since, least));
         let sure_after = if depth.told { SURE_AFTER } else { SURE_AFTER_BLIND };
         if now.duration_since(since) >= sure_after { least } else { 0 }
+    }
+
+    /// Whether more looks may show a loss: the broker has too few, or does not say what it has.
+    pub(crate) const fn is_undecided(&self, waiting: Waiting, depth: Depth) -> bool {
+        waiting.old > 0 && (depth.all.is_none() || self.short.is_some())
     }
 
     /// The messages to look at: have they been delivered?

@@ -21,8 +21,6 @@ use super::standing::Standing;
 use super::sweep::{Done, Sweep};
 use judge::{Depth, Lane, Waiting};
 
-pub(crate) use judge::SURE_AFTER;
-
 /// The sweep for lost envelopes.
 #[derive(Debug)]
 pub(crate) struct Lost {
@@ -35,6 +33,8 @@ pub(crate) struct Lost {
     standing: Standing,
     link: Option<Link>,
     lanes: HashMap<String, Lane>,
+    /// Whether more looks may show more.
+    pub(crate) undecided: bool,
 }
 
 impl Lost {
@@ -46,7 +46,8 @@ impl Lost {
         (grace, rows_max): (Duration, u32),
         standing: Standing,
     ) -> Self {
-        Self { store, directory, broker, api, grace, rows_max, standing, link: None, lanes: HashMap::new() }
+        let (link, lanes, undecided) = (None, HashMap::new(), true);
+        Self { store, directory, broker, api, grace, rows_max, standing, link, lanes, undecided }
     }
 
     /// What is lost by now; those that look so must do so for a while.
@@ -61,6 +62,7 @@ impl Lost {
         };
         let lanes = self.directory.snapshot().lanes.clone();
         self.lanes.retain(|lane, _| lanes.contains(lane));
+        self.undecided = false;
         let mut lost = Vec::new();
         for lane in &lanes {
             let depth = depth_of(&link, lane, figures.as_deref()).await?;
@@ -79,6 +81,7 @@ impl Lost {
         let published = self.store.published_of(lane, self.grace, overtaken_before).await?;
         let waiting = Waiting { all: published.all, old: published.old, overtaken: published.overtaken };
         let lost = seen.judge(waiting, depth, now);
+        self.undecided |= lost == 0 && seen.is_undecided(waiting, depth);
         let newest = self.store.newest_of_lane(lane).await?;
         let markers: Vec<Uuid> = seen.markers().iter().chain(&newest).copied().collect();
         let delivered = self.store.delivered(&markers).await?;
