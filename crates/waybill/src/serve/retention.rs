@@ -1,12 +1,16 @@
 //! Retention: a table for each day to come, and bodies let go when their time is over. Bodies of
 //! unfinished and dead messages are never let go.
 
+use std::time::{Duration, Instant};
+
 use waybill_store::{Store, StoreError};
 
 use super::sweep::{Done, Sweep};
 
 /// Mended findings are forgotten after this.
 const FINDINGS_DAYS: u32 = 30;
+/// For letting bodies go in one pass.
+const BUDGET: Duration = Duration::from_secs(1);
 
 /// The sweep for retention.
 #[derive(Debug)]
@@ -20,7 +24,14 @@ impl Sweep for Retention {
 
     async fn run_once(&mut self) -> anyhow::Result<Done> {
         self.store.keep_days_ahead().await?;
-        let mut changed = self.store.let_bodies_go(self.rows_max).await?;
+        let (mut changed, began) = (0, Instant::now());
+        loop {
+            let gone = self.store.let_bodies_go(self.rows_max).await?;
+            changed += gone;
+            if gone == 0 || began.elapsed() > BUDGET {
+                break;
+            }
+        }
         match self.store.drop_oldest_day().await {
             Ok(Some(day)) => {
                 tracing::info!(table = day.table, moved = day.moved, "a day of bodies was let go");

@@ -105,9 +105,9 @@ impl Lane {
     }
 
     /// What was published before this moment is overtaken: something published `grace` after it was
-    /// delivered `grace` ago.
+    /// delivered twice the grace ago. A frozen consumer keeps what it has in hand for less than that.
     pub(crate) fn overtaken_before(&mut self, grace: Duration, now: Instant) -> Option<DateTime<Utc>> {
-        let settled = |seen: &Instant| now.duration_since(*seen) >= grace;
+        let settled = |seen: &Instant| now.duration_since(*seen) >= grace * 2;
         let latest = self.delivered.iter().filter(|(_, seen)| settled(seen)).map(|(at, _)| *at).max();
         self.delivered.retain(|(at, seen)| !settled(seen) || Some(*at) == latest);
         latest.map(|at| at - grace)
@@ -186,8 +186,8 @@ mod tests {
         assert_eq!(lane.markers(), [id]);
         lane.mark(&[id], &[(id, published_at)], start);
         assert!(lane.markers().is_empty());
-        assert_eq!(lane.overtaken_before(GRACE, start + GRACE / 2), None);
-        assert_eq!(lane.overtaken_before(GRACE, start + GRACE), Some(published_at - GRACE));
+        assert_eq!(lane.overtaken_before(GRACE, start + GRACE), None);
+        assert_eq!(lane.overtaken_before(GRACE, start + GRACE * 2), Some(published_at - GRACE));
         for n in 2..100 {
             lane.mark(&[Uuid::from_u128(n)], &[], start);
         }
