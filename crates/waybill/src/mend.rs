@@ -1,15 +1,15 @@
 //! Mending what does not fit, for the sweep and for `waybill reconcile --repair` alike: each problem
 //! by its remedy, all through the store's guarded repairs. Never publishes.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
 use uuid::Uuid;
 use waybill_core::accept::read_hl7;
 use waybill_core::ordering::{self, Content};
-use waybill_core::source::{Format, Source};
+use waybill_core::source::Format;
 use waybill_store::Store;
 use waybill_store::conservation::Misfit;
+use waybill_store::directory::Snapshot;
 use waybill_store::problem::{Problem, Remedy};
 
 /// Mends what can be mended without guessing; which that was. What the broker has lost is not
@@ -19,7 +19,7 @@ use waybill_store::problem::{Problem, Remedy};
 /// When the ledger does not answer; what was mended by then stays mended.
 pub async fn mend(
     store: &Store,
-    sources: &HashMap<String, Arc<Source>>,
+    known: &Snapshot,
     misfits: &[Misfit],
     claim_s_max: f64,
 ) -> anyhow::Result<Vec<Misfit>> {
@@ -34,7 +34,7 @@ pub async fn mend(
             _ if problem == Problem::Lost => {}
             Remedy::Keys => {
                 for misfit in group {
-                    if enter_keys(store, sources, misfit).await? {
+                    if enter_keys(store, known, misfit).await? {
                         mended.push(misfit.clone());
                     }
                 }
@@ -50,12 +50,8 @@ pub async fn mend(
 }
 
 /// Reads a message's ordering keys from its body again, as accepting it did.
-async fn enter_keys(
-    store: &Store,
-    sources: &HashMap<String, Arc<Source>>,
-    misfit: &Misfit,
-) -> anyhow::Result<bool> {
-    let Some(source) = sources.get(&misfit.source) else { return Ok(false) };
+async fn enter_keys(store: &Store, known: &Snapshot, misfit: &Misfit) -> anyhow::Result<bool> {
+    let Some(source) = known.sources.get(&misfit.source) else { return Ok(false) };
     let Some((content_type, body)) = store.body_for_keys(misfit.id).await? else { return Ok(false) };
     let keys = match source.format {
         Format::Hl7v2 => match read_hl7(source, &content_type, &body) {

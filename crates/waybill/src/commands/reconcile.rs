@@ -22,8 +22,8 @@ use crate::table;
 
 /// Ids of overdue messages and of findings that are printed.
 const LISTED_MAX: u32 = 100;
-/// Lost envelopes that one run names.
-const LOST_MAX: u32 = 10_000;
+/// Lost envelopes that one statement makes due; a run names fifty times as many.
+const LOST_MAX: u32 = 1000;
 /// Between two looks at the broker, and how many: far longer than its figures lag.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 const LOOKS_MAX: u32 = 40;
@@ -65,7 +65,7 @@ pub(super) async fn run(
     find_lost(&mut sweep, &mut broker, &mut lost).await?;
     let mut repaired = None;
     if repair {
-        let mut done = mend(store, &directory.snapshot().sources, &look.misfits, claim_s_max).await?;
+        let mut done = mend(store, &directory.snapshot(), &look.misfits, claim_s_max).await?;
         if let Ok(sweep) = &mut sweep
             && !lost.is_empty()
         {
@@ -93,9 +93,9 @@ pub(super) async fn run(
         repaired,
     };
     if output.json {
-        println!("{}", table::json(&report)?)
+        println!("{}", table::json(&report)?);
     } else {
-        print(&report)
+        print(&report);
     }
     Ok(if report.problems.is_empty() && report.unnamed == 0 { Ended::Done } else { Ended::Wrong })
 }

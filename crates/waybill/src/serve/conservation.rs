@@ -146,8 +146,8 @@ impl Sweep for Conservation {
 
     async fn run_once(&mut self) -> anyhow::Result<Done> {
         // what the last pass has named: a look apart, so that it can be seen before it is mended
-        let sources = self.directory.snapshot();
-        let mended = mend(&self.store, &sources.sources, &self.open, self.limits.claim_s_max).await?;
+        let known = self.directory.snapshot();
+        let mended = mend(&self.store, &known, &self.open, self.limits.claim_s_max).await?;
         let mut found = self.look().await?;
         found.extend(self.still_wrong(&found).await?);
         found.truncate(OPEN_MAX);

@@ -2,9 +2,9 @@
 //!
 //! A pass takes no input, is bounded, and may be run twice without harm; nothing is retried inside
 //! it, the next pass is the retry. A pass that fails is logged when it begins to fail, not each
-//! time. Every pass and every mended row is counted.
+//! time. Every pass is counted and timed, and every mended row counted.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 use waybill_process::Readiness;
@@ -48,8 +48,11 @@ pub(super) async fn run<S: Sweep>(
     changes.increment(0);
     passes("done").increment(0);
     passes("failed").increment(0);
+    let took = metrics::histogram!("waybill_sweep_seconds", "sweep" => S::NAME);
     while !stop.is_cancelled() {
+        let began = Instant::now();
         let pass = tokio::time::timeout(PASS_LIMIT, sweep.run_once()).await;
+        took.record(began.elapsed().as_secs_f64());
         match pass.unwrap_or_else(|_| Err(anyhow::anyhow!("a pass took longer than {PASS_LIMIT:?}"))) {
             Ok(done) => {
                 condition.has(S::NAME);

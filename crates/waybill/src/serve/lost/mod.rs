@@ -21,6 +21,11 @@ use super::standing::Standing;
 use super::sweep::{Done, Sweep};
 use judge::{Depth, Lane, Waiting};
 
+/// Statements of `sweep_rows_max` rows in one pass, for each lane.
+const CHUNKS_MAX: u32 = 50;
+/// Lines about single messages that one pass writes into the log.
+const LOGGED_MAX: usize = 100;
+
 /// The sweep for lost envelopes.
 #[derive(Debug)]
 pub(crate) struct Lost {
@@ -89,15 +94,19 @@ impl Lost {
         if lost == 0 {
             return Ok(Vec::new());
         }
-        let count = u32::try_from(lost).unwrap_or(u32::MAX).min(self.rows_max);
+        let count = u32::try_from(lost).unwrap_or(u32::MAX).min(self.rows_max.saturating_mul(CHUNKS_MAX));
         Ok(self.store.longest_published(lane, self.grace, count).await?)
     }
 
     /// Makes them due again: how many.
     pub(crate) async fn mend(&mut self, lost: &[Misfit]) -> anyhow::Result<u64> {
-        let ids: Vec<Uuid> = lost.iter().map(|misfit| misfit.id).collect();
-        let mended = self.store.republish_lost(&ids, self.grace).await?;
-        self.store.note_mended(lost).await?;
+        let mut mended = 0;
+        for chunk in lost.chunks(self.rows_max as usize) {
+            let ids: Vec<Uuid> = chunk.iter().map(|misfit| misfit.id).collect();
+            self.store.note_found(chunk).await?;
+            mended += self.store.republish_lost(&ids, self.grace).await?;
+            self.store.note_mended(chunk).await?;
+        }
         self.lanes.values_mut().for_each(Lane::begin_anew);
         Ok(mended)
     }
@@ -131,10 +140,15 @@ impl Sweep for Lost {
         if lost.is_empty() {
             return Ok(Done::default());
         }
-        self.store.note_found(&lost).await?;
-        for misfit in &lost {
+        for misfit in lost.iter().take(LOGGED_MAX) {
             tracing::error!(message.id = %misfit.id, source = misfit.source,
                 "RabbitMQ had confirmed it, and no longer has it; it is due again");
+        }
+        if lost.len() > LOGGED_MAX {
+            tracing::error!(
+                lost = lost.len(),
+                "more are lost than are logged: `waybill reconcile` has findings"
+            );
         }
         Ok(Done::changed(self.mend(&lost).await?))
     }
