@@ -1,6 +1,6 @@
 //! The control: a long backlog, load, and workers that come and go. No false alarm.
 
-use super::{mended_by, metric, reconcile};
+use super::{mended_by, metric, reconcile, serve};
 use crate::support::programs::Program;
 use crate::support::{Partner, World, until};
 
@@ -28,7 +28,7 @@ async fn a_backlog_and_restarts_are_no_loss() {
     World::run(async |mut world| {
         let url = world.ingest(&[]).await;
         let tis = world.partner("tis", &url);
-        let serve = world.serve(&[("WAYBILL_SERVE__LOST_GRACE_S", "10")]).await;
+        let (_program, serve) = serve(&world, &[("WAYBILL_SERVE__LOST_GRACE_S", "10")]).await;
         // a backlog that waits for longer than the grace
         for round in 0..5 {
             post(&tis, round).await;

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use waybill_broker::topology::{self, work_queue};
 
-use super::{mended_by, problems_of, reconcile, sign};
+use super::{mended_by, problems_of, reconcile, serve, sign};
 use crate::support::{World, until};
 
 /// Messages that are published when the broker loses them.
@@ -28,7 +28,7 @@ async fn check(lose: impl AsyncFnOnce(&World)) {
         let (code, said) = reconcile(&world, &[]).await;
         assert_eq!(code, Some(1), "{said:#}");
         assert!(ids.iter().all(|id| problems_of(&said, id) == ["lost"]), "{said:#}");
-        let serve = world.serve(&[("WAYBILL_SERVE__LOST_GRACE_S", "10")]).await;
+        let (_program, serve) = serve(&world, &[("WAYBILL_SERVE__LOST_GRACE_S", "10")]).await;
         until("all to be due again", || async { mended_by(&world, &serve, "lost").await >= COUNT as f64 })
             .await;
         world.worker(&[]).await;
@@ -74,7 +74,7 @@ async fn what_is_lost_under_traffic_is_found_by_order() {
     World::run(async |mut world| {
         let url = world.ingest(&[]).await;
         let tis = world.partner("tis", &url);
-        let serve = world.serve(&[("WAYBILL_SERVE__LOST_GRACE_S", "10")]).await;
+        let (_program, serve) = serve(&world, &[("WAYBILL_SERVE__LOST_GRACE_S", "10")]).await;
         let ids = sign(&tis, COUNT).await;
         until("all to be published", || async {
             world.count("select count(*) from progress where state = 'published'").await == COUNT as i64

@@ -8,8 +8,18 @@ mod retention;
 
 use serde_json::Value;
 
-use crate::support::programs;
+use crate::support::programs::{self, Program, free_port};
 use crate::support::{Partner, World};
+
+/// Starts a `waybill serve` as a process: in this one, tests would share their metrics. The URL of its
+/// admin port.
+pub async fn serve(world: &World, more: &[(&str, &str)]) -> (Program, String) {
+    let (mut settings, port) = (world.settings(), free_port());
+    settings.push(("WAYBILL_SERVE__ADMIN_LISTEN".into(), format!("127.0.0.1:{port}")));
+    settings.extend(more.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())));
+    let program = Program::start("waybill", &["serve"], &settings);
+    (program, world.until_ready(port).await)
+}
 
 /// The value of a metric's series, as a number; 0 when it is not there.
 pub async fn metric(http: &reqwest::Client, admin: &str, series: &str) -> f64 {

@@ -1,6 +1,6 @@
 //! Rows moved to a wrong state by hand.
 
-use super::{metric, plant, problems_of, reconcile, sign};
+use super::{metric, plant, problems_of, reconcile, serve, sign};
 use crate::support::{World, until};
 
 /// What is done by hand to a due message, and the problem that it is.
@@ -61,7 +61,7 @@ async fn a_wrong_unfinished_row_is_named_and_mended() {
             assert!(problems_of(&said, id).contains(problem), "{problem}: {statement}\n{said:#}");
         }
         assert!(problems_of(&said, &ids[UNFINISHED.len()]).is_empty(), "the sound one is not named");
-        let serve = world.serve(&[("WAYBILL_SERVE__LOST_GRACE_S", "10")]).await;
+        let (_program, serve) = serve(&world, &[("WAYBILL_SERVE__LOST_GRACE_S", "10")]).await;
         let series = "waybill_unaccounted_messages{source=\"tis\"}";
         until("the metric to say so", || async { metric(&world.http, &serve, series).await > 0.0 }).await;
         world.worker(&[]).await;
@@ -158,7 +158,7 @@ async fn what_cannot_be_mended_without_guessing_stays_named() {
         let tis = &partners["tis"];
         let ids = sign(tis, 3).await;
         world.until_settled().await;
-        let serve = world.serve(&[]).await;
+        let (_program, serve) = serve(&world, &[]).await;
         world.db.acquire().await.unwrap();
         sqlx::raw_sql(
             "create table kept_body as select * from body; create table kept_attempt as select * from attempt;
