@@ -7,7 +7,7 @@ use super::{mended_by, problems_of, reconcile, serve, sign};
 use crate::support::{World, until};
 
 /// Messages that are published when the broker loses them.
-const COUNT: usize = 30;
+const COUNT: i64 = 30;
 
 /// Publishes, lets `lose` do its worst, and sees all of it mended.
 async fn check(lose: impl AsyncFnOnce(&World)) {
@@ -16,7 +16,7 @@ async fn check(lose: impl AsyncFnOnce(&World)) {
         let tis = world.partner("tis", &url);
         let ids = sign(&tis, COUNT).await;
         until("all to be published", || async {
-            world.count("select count(*) from progress where state = 'published'").await == COUNT as i64
+            world.count("select count(*) from progress where state = 'published'").await == COUNT
         })
         .await;
         lose(&world).await;
@@ -29,13 +29,13 @@ async fn check(lose: impl AsyncFnOnce(&World)) {
         assert_eq!(code, Some(1), "{said:#}");
         assert!(ids.iter().all(|id| problems_of(&said, id) == ["lost"]), "{said:#}");
         let (_program, serve) = serve(&world, &[("WAYBILL_SERVE__LOST_GRACE_S", "10")]).await;
-        until("all to be due again", || async { mended_by(&world, &serve, "lost").await >= COUNT as f64 })
+        until("all to be due again", || async { mended_by(&world, &serve, "lost").await >= Some(COUNT) })
             .await;
         world.worker(&[]).await;
         world.until_settled().await;
-        assert_eq!(world.count("select count(*) from witness").await, COUNT as i64, "each effect once");
+        assert_eq!(world.count("select count(*) from witness").await, COUNT, "each effect once");
         let named = "select count(*) from finding where problem = 'lost' and mended_at is not null";
-        assert_eq!(world.count(named).await, COUNT as i64);
+        assert_eq!(world.count(named).await, COUNT);
         world
     })
     .await;
@@ -77,7 +77,7 @@ async fn what_is_lost_under_traffic_is_found_by_order() {
         let (_program, serve) = serve(&world, &[("WAYBILL_SERVE__LOST_GRACE_S", "10")]).await;
         let ids = sign(&tis, COUNT).await;
         until("all to be published", || async {
-            world.count("select count(*) from progress where state = 'published'").await == COUNT as i64
+            world.count("select count(*) from progress where state = 'published'").await == COUNT
         })
         .await;
         let path = format!("queues/{}/{}/contents", world.name, work_queue("default"));
@@ -96,7 +96,7 @@ async fn what_is_lost_under_traffic_is_found_by_order() {
             }
         })
         .await;
-        assert!(mended_by(&world, &serve, "lost").await >= COUNT as f64);
+        assert!(mended_by(&world, &serve, "lost").await >= Some(COUNT));
         world.until_settled().await;
         for id in &ids {
             assert_eq!(tis.state(id).await, "processed");

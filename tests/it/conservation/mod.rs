@@ -21,15 +21,14 @@ pub async fn serve(world: &World, more: &[(&str, &str)]) -> (Program, String) {
     (program, world.until_ready(port).await)
 }
 
-/// The value of a metric's series, as a number; 0 when it is not there.
-pub async fn metric(http: &reqwest::Client, admin: &str, series: &str) -> f64 {
+/// The value of a metric's series, where it is there.
+pub async fn metric(http: &reqwest::Client, admin: &str, series: &str) -> Option<i64> {
     let text = http.get(format!("{admin}/metrics")).send().await.unwrap().text().await.unwrap();
-    let value = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' ')?.parse().ok());
-    value.unwrap_or_default()
+    text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' ')?.parse().ok())
 }
 
 /// Rows that the sweep `name` has mended.
-pub async fn mended_by(world: &World, admin: &str, name: &str) -> f64 {
+pub async fn mended_by(world: &World, admin: &str, name: &str) -> Option<i64> {
     metric(&world.http, admin, &format!("waybill_sweep_changes_total{{sweep=\"{name}\"}}")).await
 }
 
@@ -50,7 +49,7 @@ pub fn problems_of<'a>(said: &'a Value, id: &str) -> Vec<&'a str> {
 }
 
 /// Posts `count` signed forms, each of a membership of its own; their ids.
-pub async fn sign(tis: &Partner, count: usize) -> Vec<String> {
+pub async fn sign(tis: &Partner, count: i64) -> Vec<String> {
     let mut ids = Vec::new();
     for n in 0..count {
         let (key, membership) = (format!("k{n}"), format!("m{n}"));
