@@ -192,3 +192,26 @@ async fn what_cannot_be_mended_without_guessing_stays_named() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_late_message_is_listed_by_its_id_and_is_no_misfit() {
+    World::run(async |mut world| {
+        let impatient = "backoff_s = [1]\ndeadline_s = 1";
+        world.apply(&crate::support::world::SOURCES.replace("backoff_s = [1]", impatient)).await;
+        let url = world.ingest(&[("WAYBILL_RELAY__ENABLED", "false")]).await;
+        let tis = world.partner("tis", &url);
+        let ids = sign(&tis, 1).await;
+        until("it to be overdue", || async {
+            let (code, said) = reconcile(&world, &[]).await;
+            assert_eq!(code, Some(0), "{said:#}");
+            said["overdue"][0]["id"] == ids[0].as_str()
+        })
+        .await;
+        world.ingest(&[]).await;
+        world.worker(&[]).await;
+        world.until_settled().await;
+        assert_eq!(reconcile(&world, &[]).await.1["overdue"], serde_json::json!([]));
+        world
+    })
+    .await;
+}
