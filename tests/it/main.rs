@@ -11,6 +11,7 @@ mod batch;
 mod cancel;
 mod claims;
 mod command_line;
+mod conservation;
 mod decisions;
 mod demo;
 mod fault;

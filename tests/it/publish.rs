@@ -125,7 +125,8 @@ async fn a_lane_without_its_queue_stops_no_other() {
         channel.queue_delete(queue.as_str().into(), QueueDeleteOptions::default()).await.unwrap();
         let url = world.ingest(&[]).await;
         let (tis, quiet) = (world.partner("tis", &url), world.partner("quiet", &url));
-        world.serve(&[]).await;
+        // it would declare the queue again, and this is about what happens while it is missing
+        world.serve(&[("WAYBILL_SERVE__REDECLARE", "false")]).await;
         let worker = world.worker_not_ready().await;
         let waits = quiet.request(reqwest::Method::POST, "/v1/messages").body("x").send().await.unwrap();
         let waits = crate::support::partner::id(waits).await;

@@ -1,6 +1,7 @@
 //! What every request gets: an id, and a place in the metrics.
 
 use axum::extract::Request;
+use axum::http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
 use axum::http::{HeaderMap, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -8,6 +9,8 @@ use uuid::Uuid;
 
 use crate::problem::{ALL, Kind};
 
+/// Bytes of a body that has mostly come together with its head.
+const SMALL_BYTES: u64 = 1024;
 /// The header that carries a request's id, both ways.
 const REQUEST_ID: &str = "x-request-id";
 
@@ -16,13 +19,24 @@ pub async fn identify(request: Request, next: Next) -> Response {
     let id = sent_id(request.headers()).unwrap_or_else(|| {
         HeaderValue::from_str(&Uuid::now_v7().to_string()).unwrap_or(HeaderValue::from_static("-"))
     });
+    let may_be_unread = may_be_unread(request.headers());
     let mut response = next.run(request).await;
     if let Some(kind) = response.extensions().get::<Kind>() {
         let id = id.to_str().unwrap_or_default();
         tracing::info!(request.id = id, problem = kind.slug(), "refused");
+        if may_be_unread {
+            // the connection ends behind a body that is not taken: said, so that nobody asks on it again
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
     }
     response.headers_mut().insert(REQUEST_ID, id);
     response
+}
+
+/// Whether a refusal may come before the whole body has.
+fn may_be_unread(headers: &HeaderMap) -> bool {
+    let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    headers.contains_key(TRANSFER_ENCODING) || length.is_some_and(|length| length > SMALL_BYTES)
 }
 
 fn sent_id(headers: &HeaderMap) -> Option<HeaderValue> {

@@ -35,6 +35,8 @@ pub struct QueueFigures {
     pub messages_ready: Option<u64>,
     /// Deliveries in hand.
     pub messages_unacknowledged: Option<u64>,
+    /// All it has: ready, in hand, and what the broker does not yet sort under either.
+    pub messages: Option<u64>,
     /// Consumers.
     pub consumers: Option<u64>,
     #[serde(default)]

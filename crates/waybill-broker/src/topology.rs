@@ -133,6 +133,22 @@ pub async fn differences(link: &Link, lanes: &[String]) -> Result<Vec<String>, B
     Ok(found)
 }
 
+/// Which exchanges and queues are not there at all: their names. Looks, and declares nothing.
+pub async fn missing(link: &Link, lanes: &[String]) -> Result<Vec<String>, BrokerError> {
+    let mut missing = Vec::new();
+    for (name, kind) in EXCHANGES {
+        if matches!(declare_exchange(link, name, kind, true).await?, Answer::Missing) {
+            missing.push(name.to_owned());
+        }
+    }
+    for queue in queues(lanes) {
+        if matches!(declare_queue(link, &queue, true).await?, Answer::Missing) {
+            missing.push(queue.name);
+        }
+    }
+    Ok(missing)
+}
+
 /// The gate before publishing or consuming.
 ///
 /// # Errors

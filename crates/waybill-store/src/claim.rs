@@ -34,8 +34,8 @@ pub struct Claimed {
     pub claimed_at: DateTime<Utc>,
     /// The media type it was posted with.
     pub content_type: String,
-    /// Its body.
-    pub body: Vec<u8>,
+    /// Its body; none: the row is gone, which nothing in this program does to an unfinished message.
+    pub body: Option<Vec<u8>>,
 }
 
 impl std::fmt::Debug for Claimed {
@@ -62,6 +62,9 @@ with candidate as materialized (
       and p.state in ('accepted', 'published', 'retrying')
       -- due, or on its way by the relay's lease
       and (p.due_at is null or p.due_at <= now() or p.lease is not null)
+      -- whatever its row says: effects that are written are not written again
+      and (p.attempts = 0 or not exists (
+          select from attempt a where a.id = p.id and a.outcome in ('processed', 'ignored')))
     order by p.id for update
 ), blocked as materialized (
     -- an unfinished message of one of its keys stands before it, or another is in hand
@@ -100,7 +103,8 @@ from (select distinct unnest($1::uuid[]) as id) g
 left join receipt r on r.id = g.id
 left join held on held.id = g.id
 left join claimed on claimed.id = g.id
-left join body b on b.id = claimed.id
+-- a lateral, so that only the day of the id is looked at
+left join lateral (select body from body where body.id = claimed.id limit 1) b on true
 order by r.seq";
 
 impl Store {

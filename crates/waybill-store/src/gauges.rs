@@ -66,12 +66,16 @@ impl Store {
                  union all select id, source from progress where state = 'published'
                  union all select id, source from progress where state = 'processing'
                  union all select id, source from progress where state = 'held'
+             ), bound as materialized (
+                 -- the time inside an id is when it was accepted
+                 select name, id_at(now() - make_interval(secs => (spec->>'deadline_s')::float8)) as before
+                 from source where enabled
+             ), late as (
+                 select u.source, count(*) as messages from unfinished u
+                 join bound on bound.name = u.source and u.id < bound.before group by u.source
              )
              select s.name as source,
-                    (select count(*) from unfinished u join receipt r on r.id = u.id
-                     where u.source = s.name
-                       and r.received_at < now() - make_interval(secs => (s.spec->>'deadline_s')::float8)
-                    ) as overdue,
+                    coalesce((select messages from late where late.source = s.name), 0) as overdue,
                     extract(epoch from now() - greatest(s.changed_at,
                         (select received_at from receipt r where r.source = s.name
                          order by id desc limit 1)))::float8 as silent_s,

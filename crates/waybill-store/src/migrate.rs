@@ -16,7 +16,10 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (2, "audit", include_str!("../migrations/0002_audit.sql")),
     (3, "warnings and merges", include_str!("../migrations/0003_warnings_and_merges.sql")),
     (4, "decisions", include_str!("../migrations/0004_decisions.sql")),
+    (5, "findings and retention", include_str!("../migrations/0005_findings_and_retention.sql")),
 ];
+/// Migrations that commit between their steps, and so run outside of a transaction.
+const IN_STEPS: &[i64] = &[5];
 
 impl Store {
     /// Brings the schema up to date; does nothing when it is. Several callers wait for each other.
@@ -28,7 +31,13 @@ impl Store {
             .iter()
             .map(|&(version, description, text)| {
                 let sql = AssertSqlSafe(text).into_sql_str();
-                Migration::new(version, Cow::Borrowed(description), MigrationType::Simple, sql, false)
+                Migration::new(
+                    version,
+                    Cow::Borrowed(description),
+                    MigrationType::Simple,
+                    sql,
+                    IN_STEPS.contains(&version),
+                )
             })
             .collect();
         let migrator = Migrator { migrations: Cow::Owned(migrations), ..Migrator::DEFAULT };
@@ -39,6 +48,7 @@ impl Store {
             }
             other => StoreError::Bug(format!("migrations: {other}")),
         })?;
+        self.keep_days_ahead().await?;
         Ok(Migrated { before, now: MIGRATIONS.len() })
     }
 

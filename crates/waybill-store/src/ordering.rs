@@ -41,6 +41,13 @@ pub(crate) struct Places {
     pub skipped: Vec<Uuid>,
 }
 
+impl Places {
+    /// All of these are final.
+    pub(crate) fn finished(ids: &[Uuid]) -> Self {
+        Self { all: ids.to_vec(), finished: ids.to_vec(), skipped: Vec::new() }
+    }
+}
+
 /// Lets go of settled messages, takes the finished and the skipped out of their keys, and releases
 /// what now stands first in a key: due at once, left to the releasing worker for a moment.
 ///

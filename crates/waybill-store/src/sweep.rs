@@ -42,6 +42,8 @@ impl Store {
             "select id, source, attempts, attempts - attempts_base as tries, claimed_by, claimed_at
              from progress
              where state = 'processing' and claimed_until < now()
+               -- what no worker can have claimed so is the business of `repair`
+               and attempts > 0 and claimed_by is not null and claimed_at is not null
              order by claimed_until limit $1",
         )
         .bind(i64::from(limit))

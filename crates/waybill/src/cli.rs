@@ -53,6 +53,15 @@ pub enum Command {
         #[command(flatten)]
         output: Output,
     },
+    /// The balance of every source, and what does not fit, by id; exit code 1 if anything does not.
+    Reconcile {
+        /// Mend what can be mended without guessing.
+        #[arg(long)]
+        repair: bool,
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
+    },
     /// Run the serving process: a relay, sweeps, figures.
     Serve,
 }

@@ -20,6 +20,32 @@ pub struct Serve {
     pub balance_window_s: u64,
     /// Messages of the whole ledger that each pass balances besides.
     pub balance_page: u32,
+    /// Seconds for which a published message is not taken for lost, whatever the broker counts.
+    pub lost_grace_s: u64,
+    /// Whether queues and exchanges that are missing are declared again.
+    pub redeclare: bool,
+    /// Seconds that a worker's claim lasts: `worker.claim_lease_s`.
+    #[serde(skip)]
+    pub claim_lease_s: u64,
+}
+
+/// What of the section `worker` the sweeps must know.
+#[derive(Debug, Clone, Deserialize)]
+struct Worker {
+    claim_lease_s: u64,
+}
+
+impl Serve {
+    /// A claim that reaches further ahead, in seconds, was made by no worker. Generous: not every
+    /// worker need have the same lease.
+    pub fn claim_s_max(&self) -> f64 {
+        Duration::from_secs(self.claim_lease_s.saturating_mul(10).max(600)).as_secs_f64()
+    }
+
+    /// For how long a published message is not taken for lost.
+    pub const fn lost_grace(&self) -> Duration {
+        Duration::from_secs(self.lost_grace_s)
+    }
 }
 
 /// The section `rabbitmq_api`.
@@ -84,7 +110,11 @@ impl Config {
         let rabbitmq_api = layers.section("rabbitmq_api");
         let auth: Option<credential::Config> = layers.section("auth");
         let relay: Option<waybill_relay::Config> = layers.section("relay");
-        let serve: Option<Serve> = layers.section("serve");
+        let mut serve: Option<Serve> = layers.section("serve");
+        let worker: Option<Worker> = layers.section("worker");
+        if let (Some(serve), Some(worker)) = (&mut serve, &worker) {
+            serve.claim_lease_s = worker.claim_lease_s;
+        }
         let process = layers.section("process");
         if needs.contains(&Need::Ledger) {
             layers.needs("database", "url");
@@ -103,6 +133,10 @@ impl Config {
             layers.check(serve.sweep_ms > 0, "serve.sweep_ms must be above 0");
             layers.check(serve.balance_page > 0, "serve.balance_page must be above 0");
             layers.check(serve.sweep_rows_max > 0, "serve.sweep_rows_max must be above 0");
+            layers.check(
+                serve.lost_grace_s >= 10,
+                "serve.lost_grace_s must be at least 10: RabbitMQ's figures are that old",
+            );
         }
         if let (Some(relay), Some(amqp)) = (&relay, &amqp) {
             for mistake in relay.mistakes(Duration::from_millis(amqp.timeout_ms)) {

@@ -43,13 +43,19 @@ impl Processors {
                 "this version has no processor for the message's kind; update the workers or discard it",
             ));
         };
+        let Some(body) = message.body else {
+            return done(Outcome::failed(
+                ErrorClass::Internal,
+                "its body is gone from the ledger: restore it from a backup, or discard the message",
+            ));
+        };
         let (process, began) = (kind.process, Instant::now());
         let thread = tokio::task::spawn_blocking(move || {
             let input = Input {
                 id: message.id,
                 received_at: message.received_at,
                 content_type: &message.content_type,
-                body: &message.body,
+                body: &body,
                 reading: &reading,
             };
             catch_unwind(AssertUnwindSafe(|| process(&input)))

@@ -9,7 +9,7 @@ from checks.alerts import alerts, metrics
 RUNBOOK = ROOT / "docs" / "RUNBOOK.md"
 GENERAL = {"Where to type"}
 # what the tool can do; the runbook must not send anyone to a command that is not there
-COMMANDS = {"report", "message show", "dead list", "topology check", "topology apply", "apply", "migrate",
+COMMANDS = {"report", "reconcile", "message show", "dead list", "topology check", "topology apply", "apply", "migrate",
             "source rotate-key", "serve"}
 PARTS = ("**Means.**", "**First minute.**", "**Mend.**")
 

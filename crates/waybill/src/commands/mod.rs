@@ -5,6 +5,7 @@ mod body;
 mod dead;
 mod message;
 mod migrate;
+mod reconcile;
 mod report;
 mod source;
 mod topology;
@@ -77,8 +78,8 @@ const fn needs(command: &Command) -> &'static [Need] {
 
 async fn dispatch(command: Command, config: &Config) -> anyhow::Result<Ended> {
     let mut database = config.database.clone();
-    if matches!(command, Command::Migrate) {
-        // a migration takes as long as it takes, and waits its turn
+    if matches!(command, Command::Migrate | Command::Reconcile { .. } | Command::Report { .. }) {
+        // a migration takes as long as it takes, and waits its turn; so does a look at everything
         (database.statement_timeout_ms, database.lock_timeout_ms) = (0, 60_000);
     }
     let store = Store::new(&database, "waybill")?;
@@ -102,6 +103,7 @@ async fn dispatch(command: Command, config: &Config) -> anyhow::Result<Ended> {
         Command::Dead(Dead::Discard { ids, reason, output }) => {
             dead::discard(&store, &ids, &reason, output).await
         }
+        Command::Reconcile { repair, output } => reconcile::run(&store, config, repair, output).await,
         Command::Report { output } => report::run(&store, output).await,
         Command::Serve => Ok(Ended::Done),
     };

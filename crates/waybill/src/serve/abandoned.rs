@@ -1,13 +1,14 @@
 //! Claims whose lease is over: a worker died, hung or lost its way with a message in hand. The
 //! attempt counts; the message is tried again, or dead when there were enough.
 
+use uuid::Uuid;
 use waybill_core::recovery::{Disposition, after_failure, poison};
 use waybill_core::source::OnDead;
-use waybill_store::Store;
 use waybill_store::directory::Directory;
 use waybill_store::record::Settled;
+use waybill_store::{Store, StoreError};
 
-use super::sweep::Sweep;
+use super::sweep::{Done, Sweep};
 
 /// The sweep for abandoned claims.
 #[derive(Debug)]
@@ -17,13 +18,35 @@ pub(super) struct Abandoned {
     pub(super) rows_max: u32,
 }
 
+impl Abandoned {
+    /// Records all together; one by one when the ledger refuses something in it, so that a row that
+    /// cannot be recorded keeps no other from being taken back.
+    async fn record(&self, settled: &[Settled]) -> Result<Vec<Uuid>, StoreError> {
+        match self.store.record(settled).await {
+            Err(StoreError::Refused(_)) => {}
+            recorded => return Ok(recorded?.recorded),
+        }
+        let mut recorded = Vec::new();
+        for one in settled {
+            match self.store.record(std::slice::from_ref(one)).await {
+                Ok(done) => recorded.extend(done.recorded),
+                Err(error @ StoreError::Refused(_)) => {
+                    tracing::error!(message.id = %one.id, %error, "an abandoned claim could not be recorded");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(recorded)
+    }
+}
+
 impl Sweep for Abandoned {
     const NAME: &'static str = "abandoned";
 
-    async fn run_once(&mut self) -> anyhow::Result<u64> {
+    async fn run_once(&mut self) -> anyhow::Result<Done> {
         let found = self.store.abandoned(self.rows_max).await?;
         if found.is_empty() {
-            return Ok(0);
+            return Ok(Done::default());
         }
         let known = self.directory.snapshot();
         let mut settled = Vec::with_capacity(found.len());
@@ -46,10 +69,10 @@ impl Sweep for Abandoned {
                 disposition,
             });
         }
-        let recorded = self.store.record(&settled).await?;
-        for id in &recorded.recorded {
+        let recorded = self.record(&settled).await?;
+        for id in &recorded {
             tracing::warn!(message.id = %id, "a claim was abandoned; its attempt counts as failed");
         }
-        Ok(recorded.recorded.len() as u64)
+        Ok(Done::changed(recorded.len() as u64))
     }
 }

@@ -14,7 +14,7 @@ use waybill_core::source::OnDead;
 use waybill_store::Store;
 use waybill_store::directory::Directory;
 
-use super::sweep::Sweep;
+use super::sweep::{Done, Sweep};
 
 /// The sweep that drains `waybill.dead`.
 #[derive(Debug)]
@@ -73,7 +73,7 @@ impl Buried {
 impl Sweep for Buried {
     const NAME: &'static str = "buried";
 
-    async fn run_once(&mut self) -> anyhow::Result<u64> {
+    async fn run_once(&mut self) -> anyhow::Result<Done> {
         let (link, queue) = match self.open.take() {
             Some(open) if open.0.is_connected() => open,
             _ => {
@@ -85,6 +85,6 @@ impl Sweep for Buried {
         // on any error the connection is dropped, and what was taken comes again
         let changed = self.drain(&queue).await.context("draining waybill.dead")?;
         self.open = Some((link, queue));
-        Ok(changed)
+        Ok(Done::changed(changed))
     }
 }

@@ -6,8 +6,7 @@ use waybill_core::outcome::ErrorClass;
 use waybill_store::Store;
 use waybill_store::directory::Directory;
 
-use super::balance::number;
-use super::sweep::Sweep;
+use super::sweep::{Done, Sweep, number};
 
 /// The pass that reads the figures.
 #[derive(Debug)]
@@ -44,7 +43,7 @@ impl Figures {
 impl Sweep for Figures {
     const NAME: &'static str = "figures";
 
-    async fn run_once(&mut self) -> anyhow::Result<u64> {
+    async fn run_once(&mut self) -> anyhow::Result<Done> {
         let due = self.store.due().await?;
         metrics::gauge!("waybill_due_messages").set(number(due.messages));
         metrics::gauge!("waybill_due_oldest_seconds").set(due.oldest_s.max(0.0));
@@ -58,6 +57,6 @@ impl Sweep for Figures {
             metrics::gauge!("waybill_source_silent_seconds", "source" => figures.source)
                 .set(figures.silent_s.max(0.0));
         }
-        Ok(0)
+        Ok(Done::default())
     }
 }

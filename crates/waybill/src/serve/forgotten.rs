@@ -4,7 +4,7 @@
 use uuid::Uuid;
 use waybill_store::Store;
 
-use super::sweep::Sweep;
+use super::sweep::{Done, Sweep};
 
 /// The sweep for forgotten held messages.
 #[derive(Debug)]
@@ -18,9 +18,9 @@ pub(super) struct Forgotten {
 impl Sweep for Forgotten {
     const NAME: &'static str = "forgotten";
 
-    async fn run_once(&mut self) -> anyhow::Result<u64> {
+    async fn run_once(&mut self) -> anyhow::Result<Done> {
         let (released, next) = self.store.release_forgotten(self.after, self.rows_max).await?;
         self.after = next;
-        Ok(released)
+        Ok(Done::changed(released))
     }
 }

@@ -5,11 +5,16 @@
 //! so two passes at once find that the other was there.
 
 mod abandoned;
-mod balance;
 mod buried;
+mod conservation;
+mod declared;
 mod figures;
 mod forgotten;
+pub(crate) mod lost;
+mod overdue;
+mod retention;
 mod skipped;
+pub(crate) mod standing;
 mod sweep;
 mod watch;
 
@@ -49,7 +54,21 @@ pub async fn start(config: Config, lifecycle: &Lifecycle) -> anyhow::Result<Sock
     } else {
         Some(Api::new(&config.rabbitmq_api.url, broker.vhost())?)
     };
+    start_sweeps(&config, lifecycle, store, directory, (broker, api));
+    Ok(admin)
+}
+
+/// Starts each sweep as a component of its own.
+fn start_sweeps(
+    config: &Config,
+    lifecycle: &Lifecycle,
+    store: Store,
+    directory: Directory,
+    (broker, api): (Broker, Option<Api>),
+) {
     let every = Duration::from_millis(config.serve.sweep_ms);
+    // what nobody waits for
+    let seldom = every * 5;
     let rows_max = config.serve.sweep_rows_max;
     let stop = || lifecycle.stop();
     let abandoned = abandoned::Abandoned { store: store.clone(), directory: directory.clone(), rows_max };
@@ -60,17 +79,35 @@ pub async fn start(config: Config, lifecycle: &Lifecycle) -> anyhow::Result<Sock
     lifecycle.component("skipped", run(skipped, every, stop()));
     let buried = buried::Buried::new(store.clone(), directory.clone(), broker.clone(), rows_max);
     lifecycle.component("buried", run(buried, every, stop()));
-    let balance = balance::Balance {
-        store: store.clone(),
-        directory: directory.clone(),
+    let standing = standing::Standing::default();
+    let limits = conservation::Limits {
         window: Duration::from_secs(config.serve.balance_window_s),
         page: config.serve.balance_page,
-        round: balance::Round::default(),
+        every,
+        claim_s_max: config.serve.claim_s_max(),
     };
-    lifecycle.component("balance", run(balance, every, stop()));
+    let conservation =
+        conservation::Conservation::new(store.clone(), directory.clone(), limits, standing.clone());
+    lifecycle.component("conservation", run(conservation, every, stop()));
+    let lost = lost::Lost::new(
+        store.clone(),
+        directory.clone(),
+        (broker.clone(), api.clone()),
+        (config.serve.lost_grace(), rows_max),
+        standing,
+    );
+    lifecycle.component("lost", run(lost, every, stop()));
+    if config.serve.redeclare {
+        let declared =
+            declared::Declared { broker: broker.clone(), directory: directory.clone(), link: None };
+        lifecycle.component("declared", run(declared, every, stop()));
+    }
+    let overdue = overdue::Overdue { store: store.clone(), named: std::collections::BTreeSet::new() };
+    lifecycle.component("overdue", run(overdue, seldom, stop()));
+    let retention = retention::Retention { store: store.clone(), rows_max };
+    lifecycle.component("retention", run(retention, seldom, stop()));
     lifecycle.component("figures", run(figures::Figures::new(store, directory.clone()), every, stop()));
     lifecycle.component("watch", run(watch::Watch::new(broker, api, directory), every, stop()));
-    Ok(admin)
 }
 
 /// Keeps the directory fresh; whether the ledger answers is this process's readiness.

@@ -4,7 +4,7 @@
 use waybill_store::Store;
 use waybill_store::sweep::Place;
 
-use super::sweep::Sweep;
+use super::sweep::{Done, Sweep};
 
 /// The sweep for dead letters that hold no longer.
 #[derive(Debug)]
@@ -18,9 +18,9 @@ pub(super) struct Skipped {
 impl Sweep for Skipped {
     const NAME: &'static str = "skipped";
 
-    async fn run_once(&mut self) -> anyhow::Result<u64> {
+    async fn run_once(&mut self) -> anyhow::Result<Done> {
         let (let_go, next) = self.store.release_skipped(self.after, self.rows_max).await?;
         self.after = next;
-        Ok(let_go)
+        Ok(Done::changed(let_go))
     }
 }

@@ -2,9 +2,9 @@
 //!
 //! A pass takes no input, is bounded, and may be run twice without harm; nothing is retried inside
 //! it, the next pass is the retry. A pass that fails is logged when it begins to fail, not each
-//! time.
+//! time. Every pass is counted and timed, and every mended row counted.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 use waybill_process::Readiness;
@@ -12,13 +12,27 @@ use waybill_process::Readiness;
 /// For one pass.
 const PASS_LIMIT: Duration = Duration::from_mins(1);
 
+/// What a pass did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Done {
+    /// Rows (of RabbitMQ: exchanges and queues) that it mended.
+    pub(super) changed: u64,
+}
+
+impl Done {
+    /// A pass that mended so many.
+    pub(super) const fn changed(changed: u64) -> Self {
+        Self { changed }
+    }
+}
+
 /// One question.
 pub(super) trait Sweep: Send {
-    /// Its name in logs.
+    /// Its name in logs and metrics.
     const NAME: &'static str;
 
-    /// One pass: how many rows it changed.
-    fn run_once(&mut self) -> impl Future<Output = anyhow::Result<u64>> + Send;
+    /// One pass.
+    fn run_once(&mut self) -> impl Future<Output = anyhow::Result<Done>> + Send;
 }
 
 /// Runs passes until told to stop.
@@ -28,16 +42,30 @@ pub(super) async fn run<S: Sweep>(
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let condition = Readiness::default();
+    let changes = metrics::counter!("waybill_sweep_changes_total", "sweep" => S::NAME);
+    let passes =
+        |result| metrics::counter!("waybill_sweep_passes_total", "sweep" => S::NAME, "result" => result);
+    changes.increment(0);
+    passes("done").increment(0);
+    passes("failed").increment(0);
+    let took = metrics::histogram!("waybill_sweep_seconds", "sweep" => S::NAME);
     while !stop.is_cancelled() {
+        let began = Instant::now();
         let pass = tokio::time::timeout(PASS_LIMIT, sweep.run_once()).await;
+        took.record(began.elapsed().as_secs_f64());
         match pass.unwrap_or_else(|_| Err(anyhow::anyhow!("a pass took longer than {PASS_LIMIT:?}"))) {
-            Ok(changed) => {
+            Ok(done) => {
                 condition.has(S::NAME);
-                if changed > 0 {
-                    tracing::info!(sweep = S::NAME, changed, "a sweep mended something");
+                passes("done").increment(1);
+                changes.increment(done.changed);
+                if done.changed > 0 {
+                    tracing::info!(sweep = S::NAME, changed = done.changed, "a sweep mended something");
                 }
             }
-            Err(error) => condition.lacks(S::NAME, format!("{error:#}")),
+            Err(error) => {
+                condition.lacks(S::NAME, format!("{error:#}"));
+                passes("failed").increment(1);
+            }
         }
         tokio::select! {
             () = stop.cancelled() => {}
@@ -45,4 +73,10 @@ pub(super) async fn run<S: Sweep>(
         }
     }
     Ok(())
+}
+
+/// A count as a gauge's value; exact far beyond any count we have.
+#[expect(clippy::cast_precision_loss, reason = "exact up to 2^53")]
+pub(super) const fn number(count: i64) -> f64 {
+    count as f64
 }

@@ -12,8 +12,7 @@ use waybill_broker::topology::{self, DEAD, work_queue};
 use waybill_broker::{Broker, Link};
 use waybill_store::directory::Directory;
 
-use super::balance::number;
-use super::sweep::Sweep;
+use super::sweep::{Done, Sweep, number};
 
 /// The alarms RabbitMQ knows.
 const ALARMS: [&str; 2] = ["memory", "disk"];
@@ -115,11 +114,11 @@ fn gauge(name: &'static str, queue: &str, value: f64) {
 impl Sweep for Watch {
     const NAME: &'static str = "watch";
 
-    async fn run_once(&mut self) -> anyhow::Result<u64> {
+    async fn run_once(&mut self) -> anyhow::Result<Done> {
         let looked = self.look().await;
         if self.link.is_none() {
             metrics::gauge!("waybill_broker_up").set(0.0);
         }
-        looked.map(|()| 0)
+        looked.map(|()| Done::default())
     }
 }
