@@ -46,6 +46,10 @@ impl Charset {
 
     /// The character set called `name`: by IANA, by HL7 table 0211, or as senders write it.
     pub fn named(name: &str) -> Self {
+        // the usual names, at the price of a comparison: every message asks
+        if ["utf-8", "unicode utf-8", "ascii"].iter().any(|usual| name.eq_ignore_ascii_case(usual)) {
+            return Self::Utf8;
+        }
         let plain: String =
             name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
         match plain.as_str() {

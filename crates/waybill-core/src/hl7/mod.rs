@@ -81,7 +81,10 @@ impl<'a> Message<'a> {
             return refuse(start, "the body is empty");
         }
         if segment::is_header_line(text, "FHS") || segment::is_header_line(text, "BHS") {
-            return refuse(start, "a batch begins (FHS or BHS): a body holds exactly one message");
+            return refuse(
+                start,
+                "a batch begins (FHS or BHS): this path takes one message, /v1/messages/batch takes many",
+            );
         }
         if !text.starts_with(b"MSH") {
             return refuse(start, "no MSH segment begins here");
@@ -231,8 +234,8 @@ mod tests {
         check_refused(&format!("{one}{one}"), 11, "exactly one");
         check_refused(&format!("{one}MSH!^~\\&!A\r"), 11, "exactly one");
         check_refused(&format!("\u{b}{one}\u{1c}\r\u{b}{one}\u{1c}\r"), 15, "exactly one");
-        check_refused(&format!("FHS|^~\\&\r{one}"), 0, "exactly one message");
-        check_refused(&format!("\nBHS|^~\\&\r{one}"), 1, "exactly one message");
+        check_refused(&format!("FHS|^~\\&\r{one}"), 0, "a batch begins");
+        check_refused(&format!("\nBHS|^~\\&\r{one}"), 1, "a batch begins");
     }
 
     #[test]
