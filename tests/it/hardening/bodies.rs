@@ -53,7 +53,7 @@ async fn deep_and_huge_json_is_judged_in_bounded_memory() {
         let (deep, objects) = ("[".repeat(5_000_000), "{\"a\":".repeat(1_000_000));
         let wide = format!("[{}0]", "0,".repeat(4_000_000));
         let number = format!("{{\"n\":{}}}", "9".repeat(5_000_000));
-        let keys: String = (0..500_000).map(|n| format!("\"k{n}\":0,")).collect();
+        let keys = (0..500_000).map(|n| format!("\"k{n}\":0,")).collect::<Vec<_>>().concat();
         for (name, body, expected) in [
             ("deep arrays", deep.clone() + &"]".repeat(5_000_000), 400),
             ("deep arrays without an end", deep, 400),

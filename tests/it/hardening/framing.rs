@@ -10,7 +10,7 @@ fn attacks() -> Vec<(&'static str, String, u16)> {
     let long =
         |name: &str, count: usize| format!("{name}: {}\r\ncontent-length: 0\r\n\r\n", "x".repeat(count));
     let many = |count: usize| {
-        let lines: String = (0..count).map(|n| format!("x-{n}: y\r\n")).collect();
+        let lines = (0..count).map(|n| format!("x-{n}: y\r\n")).collect::<Vec<_>>().concat();
         format!("{lines}content-length: 0\r\n\r\n")
     };
     let fixed = |text: &str| text.to_owned();

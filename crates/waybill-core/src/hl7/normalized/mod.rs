@@ -71,7 +71,7 @@ pub struct Normalized<'a> {
 
 /// Reads the views of a message; its segments are read when it is written.
 pub fn normalized<'a>(header: &Header<'a>, context: &Context<'_>) -> Normalized<'a> {
-    let mut reader = Reader::new(*header, context.timezone);
+    let mut reader = Reader::new(header, context.timezone);
     reader.warnings.look_at_text(header);
     Normalized {
         message: header::view(&mut reader, context),

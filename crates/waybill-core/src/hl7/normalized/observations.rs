@@ -30,13 +30,14 @@ fn observation<'a>(reader: &mut Reader<'a>, obx: &Located<'a>) -> Json {
     observation.whole()
 }
 
-/// One value of OBX-5: text where it has one component, else as it stands in the segment.
+/// One value of OBX-5: text where only its first part has content, else as it stands in the segment.
 fn value<'a>(reader: &Reader<'a>, one: Repetition<'a>) -> Value<Json> {
     let separators = reader.header.message().separators();
-    let parts = [Some(separators.component), separators.subcomponent];
-    if !one.raw().iter().any(|&byte| parts.contains(&Some(byte))) {
-        return reader.string(one.component(1));
-    }
     let whole = segments::Value::repetition(one.raw(), separators, reader.header.charset());
-    serde_json::to_value(whole).map_or(Value::Absent, Value::Present)
+    let Ok(whole) = serde_json::to_value(whole) else { return Value::Absent };
+    let is_plain = |only: &Json| only.is_string() || only.is_null();
+    match whole.as_object() {
+        Some(parts) if parts.len() > 1 || !parts.get("1").is_none_or(is_plain) => Value::Present(whole),
+        _ => reader.string(one.component(1).subcomponent(1)),
+    }
 }

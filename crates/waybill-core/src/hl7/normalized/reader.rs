@@ -34,8 +34,8 @@ pub(super) struct Located<'a> {
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(header: Header<'a>, zone: Tz) -> Self {
-        Self { header, zone, warnings: Warnings::default(), entries: 0 }
+    pub(super) fn new(header: &Header<'a>, zone: Tz) -> Self {
+        Self { header: *header, zone, warnings: Warnings::default(), entries: 0 }
     }
 
     /// The first segment called `id`.
