@@ -10,7 +10,9 @@ cmd_help() {
                             need; NAME runs only the tests whose name contains it
 ./dev lint                  formatting, clippy, shellcheck
 ./dev services up|down NAME a private PostgreSQL and RabbitMQ for a test by hand
-./dev bench, ./dev chaos    not there yet
+./dev chaos [--quick]       the loss drill: faults one by one and in pairs, on services of its own
+            [--only NAME] [--seed N] [--list] [--teeth]
+./dev bench                 not there yet
 
 up uses the PostgreSQL and RabbitMQ of WAYBILL_DATABASE_URL and WAYBILL_AMQP_URL when both are set,
 else Docker Compose where an engine answers, else native packages. WAYBILL_DEV_SERVICES=native,

@@ -12,6 +12,7 @@ use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
 use waybill_core::outcome::Failure;
 use waybill_core::recovery::Disposition;
+use waybill_drill as drill;
 
 use crate::{Store, StoreError, effects, ordering};
 
@@ -60,7 +61,8 @@ impl Store {
         ordering::lock(&mut transaction, &ids).await?;
         let live = fence(&mut transaction, settled).await?;
         let (live, late): (Vec<_>, Vec<_>) = settled.iter().partition(|s| live.contains(&s.id));
-        for one in &live {
+        let unfenced = drill::mutant("claim_without_fence");
+        for one in settled.iter().filter(|one| unfenced || live.iter().any(|l| l.id == one.id)) {
             if let Disposition::Complete(list) = &one.disposition {
                 effects::write(&mut transaction, &one.source, one.id, list).await?;
             }
@@ -70,6 +72,7 @@ impl Store {
         let recorded: Vec<Uuid> = live.iter().map(|s| s.id).collect();
         let finished: Vec<Uuid> = live.iter().filter(|s| s.leaves_keys()).map(|s| s.id).collect();
         let released = ordering::leave(&mut transaction, &recorded, &finished).await?;
+        drill::point("worker.before_commit");
         transaction.commit().await?;
         Ok(Recorded { recorded, late: late.iter().map(|s| s.id).collect(), released })
     }

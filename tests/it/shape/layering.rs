@@ -8,14 +8,41 @@ use serde_json::Value;
 /// Our crates, and which of ours each may depend on.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("waybill-core", &[]),
+    ("waybill-drill", &[]),
     ("waybill-process", &[]),
-    ("waybill-store", &["waybill-core"]),
-    ("waybill-broker", &["waybill-core"]),
-    ("waybill-relay", &["waybill-core", "waybill-store", "waybill-broker", "waybill-process"]),
-    ("ingest-api", &["waybill-core", "waybill-store", "waybill-broker", "waybill-relay", "waybill-process"]),
-    ("worker", &["waybill-core", "waybill-store", "waybill-broker", "waybill-process"]),
-    ("waybill", &["waybill-core", "waybill-store", "waybill-broker", "waybill-relay", "waybill-process"]),
+    ("waybill-store", &["waybill-core", "waybill-drill"]),
+    ("waybill-broker", &["waybill-core", "waybill-drill"]),
+    (
+        "waybill-relay",
+        &["waybill-core", "waybill-drill", "waybill-store", "waybill-broker", "waybill-process"],
+    ),
+    (
+        "ingest-api",
+        &[
+            "waybill-core",
+            "waybill-drill",
+            "waybill-store",
+            "waybill-broker",
+            "waybill-relay",
+            "waybill-process",
+        ],
+    ),
+    ("worker", &["waybill-core", "waybill-drill", "waybill-store", "waybill-broker", "waybill-process"]),
+    (
+        "waybill",
+        &[
+            "waybill-core",
+            "waybill-drill",
+            "waybill-store",
+            "waybill-broker",
+            "waybill-relay",
+            "waybill-process",
+        ],
+    ),
 ];
+
+/// What is no part of the product: nothing imports it, and it may import what it likes.
+const TESTS: [&str; 2] = ["waybill-tests", "waybill-chaos"];
 
 /// What a library may be used by: the rest of Waybill reaches it through them.
 const ONLY_THROUGH: &[(&str, &str)] = &[("sqlx", "waybill-store"), ("lapin", "waybill-broker")];
@@ -46,14 +73,14 @@ fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
 fn every_crate_imports_only_what_it_may() {
     let dependencies = dependencies();
     let ours: BTreeSet<&str> = ALLOWED.iter().map(|(name, _)| *name).collect();
-    for (name, depends_on) in dependencies.iter().filter(|(name, _)| *name != "waybill-tests") {
+    for (name, depends_on) in dependencies.iter().filter(|(name, _)| !TESTS.contains(&name.as_str())) {
         let (_, allowed) = ALLOWED.iter().find(|(known, _)| known == name).unwrap_or_else(|| {
             panic!("{name} is new: say in this test what it may import, and why in docs/adr")
         });
         for dependency in depends_on.iter().filter(|d| ours.contains(d.as_str())) {
             assert!(allowed.contains(&dependency.as_str()), "{name} must not import {dependency}");
         }
-        assert!(!depends_on.contains("waybill-tests"), "{name} must not import the tests");
+        assert!(TESTS.iter().all(|tests| !depends_on.contains(*tests)), "{name} must not import the tests");
     }
     for (name, _) in ALLOWED {
         assert!(dependencies.contains_key(*name), "{name} is gone: take it out of this test");
@@ -62,13 +89,21 @@ fn every_crate_imports_only_what_it_may() {
 
 #[test]
 fn sqlx_and_lapin_are_reached_through_one_crate_each() {
-    for (name, depends_on) in dependencies().iter().filter(|(name, _)| *name != "waybill-tests") {
+    for (name, depends_on) in dependencies().iter().filter(|(name, _)| !TESTS.contains(&name.as_str())) {
         for (library, only) in ONLY_THROUGH {
             assert!(
                 name == only || !depends_on.contains(*library),
                 "{name} must use {library} through {only}"
             );
         }
+    }
+}
+
+#[test]
+fn the_drill_sees_the_product_from_outside() {
+    let dependencies = dependencies();
+    for (name, _) in ALLOWED {
+        assert!(!dependencies["waybill-chaos"].contains(*name), "waybill-chaos must not import {name}");
     }
 }
 

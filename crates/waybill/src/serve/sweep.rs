@@ -28,6 +28,9 @@ pub(super) async fn run<S: Sweep>(
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let condition = Readiness::default();
+    if waybill_drill::mutant("sweeps_off") {
+        stop.cancelled().await;
+    }
     while !stop.is_cancelled() {
         let pass = tokio::time::timeout(PASS_LIMIT, sweep.run_once()).await;
         match pass.unwrap_or_else(|_| Err(anyhow::anyhow!("a pass took longer than {PASS_LIMIT:?}"))) {
