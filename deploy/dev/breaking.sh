@@ -30,6 +30,12 @@ shim_fsync() {
   if [ "$1" = well ]; then rm -f "$SET_DATA/fsync"; else printf '%s' "$1" >"$SET_DATA/fsync" && chmod 644 "$SET_DATA/fsync"; fi
 }
 
+# After a failed fsync it restarts itself, or gives up: then it is started again.
+postgres_recovered() {
+  wait_for "PostgreSQL to recover" 60 postgres_ready || true
+  postgres_start superuser
+}
+
 # A signal to the server and all its children.
 postgres_signal() {
   local pid

@@ -38,7 +38,7 @@ case "$service $verb" in
   'postgres resume') postgres_signal CONT ;;
   'postgres fsync-fail') shim_fsync fail ;;
   'postgres fsync-slow') shim_fsync slow ;;
-  'postgres fsync-well') shim_fsync well && postgres_start superuser ;;
+  'postgres fsync-well') shim_fsync well && postgres_recovered ;;
   'postgres small-disk') small_disk ;;
   'postgres fill') small_disk_fill ;;
   'postgres empty') rm -f "$SET_DATA/small/filler" ;;

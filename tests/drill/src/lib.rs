@@ -37,7 +37,7 @@ pub struct Arguments {
     /// Replays the traffic and the pairs of an earlier drill.
     #[arg(long)]
     pub seed: Option<u64>,
-    /// Only this fault; or a pair, its names joined by "+".
+    /// Only this fault; or a pair, its names joined by "+"; or all whose names begin so, with "*".
     #[arg(long, value_name = "NAME")]
     pub only: Option<String>,
     /// Lists the faults and injects none.

@@ -12,6 +12,10 @@ const PAIRS_QUICK: usize = 1;
 
 /// The runs of a drill, one or two faults each.
 pub fn plan(arguments: &Arguments, seed: u64) -> Result<Vec<Vec<&'static Fault>>> {
+    if let Some(beginning) = arguments.only.as_ref().and_then(|name| name.strip_suffix('*')) {
+        let found = FAULTS.iter().filter(|fault| fault.name.starts_with(beginning));
+        return Ok(found.map(|fault| vec![fault]).collect());
+    }
     if let Some(name) = &arguments.only {
         return Ok(vec![named(name)?]);
     }

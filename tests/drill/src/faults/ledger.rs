@@ -119,7 +119,11 @@ impl Ledger {
                 terminate(&stage.db).await?;
             }
             Self::Erring(_) => {
-                stage.db.execute("drop function if exists drill_err cascade").await?;
+                // it waits for locks that our processes hold, and may lose against them
+                until("the failing statements to end", Patience::LONG, async || {
+                    Ok(stage.db.execute("drop function if exists drill_err cascade").await.is_ok())
+                })
+                .await?;
             }
             Self::DiskFull => {
                 stage.services.control(&["postgres", "empty"]).await?;
