@@ -5,13 +5,14 @@
 CHAOS_FEATURES=ingest-api/drill,worker/drill,waybill/drill,waybill-chaos/program
 CHAOS_PROGRAMS="ingest-api worker waybill chaos"
 CHAOS_BIN=$TARGET_DIR/drill/bin
+CHAOS_SET=chaos
 
 cmd_chaos() {
   local code=0
   case " $* " in
-    *' --help '* | *' --list '*)
+    *' --help '* | *' --list '* | *' --publish '*)
       chaos_build >&2
-      "$CHAOS_BIN/chaos" "$@"
+      WAYBILL_CHAOS_DIR=$TARGET_DIR/chaos "$CHAOS_BIN/chaos" "$@"
       return
       ;;
   esac
@@ -57,11 +58,11 @@ chaos_build() {
 chaos_services() {
   sets_prepare
   chaos_drop || fail "leftovers of an earlier drill cannot be stopped"
-  set_prepare chaos
+  set_prepare "$CHAOS_SET"
   shim_build
   shim_use
-  sets_start chaos
-  use_set chaos
+  sets_start "$CHAOS_SET"
+  use_set "$CHAOS_SET"
 }
 
 # What the drill reads.
@@ -71,22 +72,44 @@ chaos_exports() {
   export WAYBILL_CHAOS_CTL=$SET_DIR/ctl WAYBILL_CHAOS_SHIM=$SET_DATA/shim.so
   {
     echo '#!/usr/bin/env bash'
-    printf 'exec bash %q chaos "$@"\n' "$ROOT/deploy/dev/fault.sh"
+    printf 'exec bash %q %q "$@"\n' "$ROOT/deploy/dev/fault.sh" "$CHAOS_SET"
   } >"$WAYBILL_CHAOS_CTL"
   chmod +x "$WAYBILL_CHAOS_CTL"
 }
 
 chaos_drop() {
-  if [ -d "$DEV_DIR/chaos" ]; then
-    use_set chaos
+  if [ -d "$DEV_DIR/$CHAOS_SET" ]; then
+    use_set "$CHAOS_SET"
     postgres_signal CONT || true
     [ ! -d "$SET_DATA/small" ] || small_disk_gone
   fi
-  sets_drop chaos
+  sets_drop "$CHAOS_SET"
 }
 
 chaos_clean() {
   trap '' INT TERM
   place_known || return 0
   chaos_drop || echo "some services of the drill did not end; ./dev down --purge tries again" >&2
+}
+
+# Part of ./dev test --full: a short drill, and every mutant, which the drill must notice.
+test_chaos() {
+  local log="$LOG_DIR/test-chaos.log" code=0
+  if [ "${1:-}" != --full ]; then
+    count_skip drill "it takes minutes; ./dev test --full has it, and ./dev chaos is the whole of it"
+    return 0
+  fi
+  if [ -z "${TEST_SETS:-}" ]; then
+    count_skip drill "PostgreSQL and RabbitMQ packages are missing, and the drill breaks its own"
+    return 0
+  fi
+  CHAOS_SET=test/chaos CHAOS_DRILLS=1
+  chaos_build
+  chaos_services
+  chaos_exports
+  "$CHAOS_BIN/chaos" --quick </dev/null 2>&1 | tee "$log" || code=$?
+  "$CHAOS_BIN/chaos" --teeth </dev/null 2>&1 | tee -a "$log" || code=$?
+  chaos_drop
+  # shellcheck disable=SC2046  # three numbers
+  count_add $(count_lines "$log") "$code" drill
 }

@@ -7,7 +7,7 @@ use anyhow::Result;
 use crate::faults::{FAULTS, Fault};
 use crate::run::{Order, Outcome};
 use crate::services::Services;
-use crate::{Arguments, plan, report, run as one_run, teeth};
+use crate::{Arguments, plan, publish, report, run as one_run, teeth};
 
 /// Every run of the plan; whether all is well.
 async fn run_all(arguments: &Arguments) -> Result<bool> {
@@ -38,6 +38,9 @@ pub async fn run(arguments: &Arguments) -> Result<bool> {
     if arguments.list {
         FAULTS.iter().for_each(list);
         return Ok(true);
+    }
+    if arguments.publish {
+        return publish::publish().map(|()| true);
     }
     if arguments.teeth {
         return teeth::bite(&Services::from_environment()?).await;

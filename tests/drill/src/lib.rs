@@ -16,6 +16,7 @@ pub mod ledger;
 pub mod partner;
 pub mod plan;
 pub mod proxy;
+pub mod publish;
 pub mod random;
 pub mod report;
 pub mod run;
@@ -30,6 +31,7 @@ pub mod traffic;
     name = "./dev chaos",
     about = "Injects faults one by one, then in pairs, and checks that nothing is lost."
 )]
+#[expect(clippy::struct_excessive_bools, reason = "a command line's flags")]
 pub struct Arguments {
     /// A short drill: some faults and one pair, in under four minutes.
     #[arg(long)]
@@ -46,6 +48,9 @@ pub struct Arguments {
     /// Switches defects on, one by one: the drill must notice each.
     #[arg(long)]
     pub teeth: bool,
+    /// Takes the last whole drill into docs/data/chaos.json and docs/RELIABILITY.md.
+    #[arg(long)]
+    pub publish: bool,
     /// Switches these defects on (names with commas), for a drill that is to fail.
     #[arg(long, value_name = "NAMES", default_value = "")]
     pub mutant: String,

@@ -10,17 +10,18 @@ use crate::services::variable;
 /// Violations that are explained one by one; more of them say nothing new.
 const EXPLAINED: usize = 5;
 
-/// The line that is printed when a run has ended.
+/// The line that is printed when a run has ended. Its first word is what `./dev test` counts.
 pub fn line(at: usize, of: usize, outcome: &Outcome) -> String {
-    let head = format!("[{at:>3}/{of}] {:<52}", outcome.fault);
-    match outcome.ok {
-        None => format!("{head} not here: {}", outcome.reason.as_deref().unwrap_or_default()),
-        Some(true) => format!(
-            "{head} ok    {:>5} accepted, recovered in {:>5.1} s; {}",
-            outcome.accepted, outcome.recovery_s, outcome.bite
-        ),
-        Some(false) => format!("{head} FAIL  {}", outcome.reason.as_deref().unwrap_or_default()),
-    }
+    let reason = outcome.reason.as_deref().unwrap_or_default();
+    let (verdict, detail) = match outcome.ok {
+        None => ("skip", format!("cannot be injected here: {reason}")),
+        Some(false) => ("FAIL", reason.to_owned()),
+        Some(true) => {
+            let (accepted, recovery) = (outcome.accepted, outcome.recovery_s);
+            ("ok", format!("{accepted:>5} accepted, recovered in {recovery:>5.1} s; {}", outcome.bite))
+        }
+    };
+    format!("{verdict:<4} {at:>3}/{of} {:<52} {detail}", outcome.fault)
 }
 
 /// The table, and an explanation of each failure.

@@ -239,6 +239,9 @@ fn settings(services: &Services, name: &str, mutants: &str, ports: (u16, u16)) -
     settings.push(("WAYBILL_AMQP_URL".into(), services.vhost(name, Some(ports.1))));
     settings.push(("WAYBILL_RABBITMQ_API_URL".into(), services.api_url.clone()));
     settings.push(("WAYBILL_MUTANT".into(), mutants.to_owned()));
+    if include_str!("../../../deploy/waybill.default.toml").contains("\nlost_grace_s ") {
+        settings.push(("WAYBILL_SERVE__LOST_GRACE_S".into(), "10".into()));
+    }
     settings
 }
 

@@ -1,9 +1,10 @@
 //! What may happen inside RabbitMQ while it runs: done over its management API.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use super::points::bury;
 use super::service::piled_up;
 use crate::fleet::Role;
 use crate::run::{Patience, until};
@@ -56,18 +57,24 @@ impl Broker {
                 let policy = json!({"pattern": "^waybill.work", "definition": {"max-length": 3}, "apply-to": "queues"});
                 put(stage, "policies", "full", policy).await
             }
-            Self::DeadQueueDeleted => delete(stage, "queues", "waybill.dead").await,
+            Self::DeadQueueDeleted => {
+                delete(stage, "queues", "waybill.dead").await?;
+                ensure!(!bury(stage).await?, "RabbitMQ still takes dead letters");
+                Ok(())
+            }
             Self::ExchangeDeleted => delete(stage, "exchanges", "waybill.in").await,
             Self::Unbound => delete(stage, "bindings", &format!("e/waybill.in/q/{QUEUE}/default")).await,
             Self::Forbidden => {
                 delete(stage, "permissions", "waybill").await?;
-                disconnect(stage).await
+                disconnect(stage).await.map(drop)
             }
             Self::Disconnected => {
+                let mut closed = 0;
                 for _ in 0..20 {
-                    disconnect(stage).await?;
+                    closed += disconnect(stage).await?;
                     tokio::time::sleep(std::time::Duration::from_millis(250)).await;
                 }
+                ensure!(closed > 5, "RabbitMQ listed only {closed} connections");
                 Ok(())
             }
             Self::KilledFull => {
@@ -89,8 +96,8 @@ impl Broker {
     pub(super) async fn bitten(self, stage: &Stage) -> Result<String> {
         match self {
             Self::QueuePurged => Ok(format!("{} envelopes were gone at once", stage.count(WAITING).await?)),
-            Self::DeadQueueDeleted => Ok("the queue was there before".into()),
-            Self::Disconnected => Ok("connections were closed again and again".into()),
+            Self::DeadQueueDeleted => Ok("RabbitMQ took no dead letter any more".into()),
+            Self::Disconnected => Ok("connections were closed again and again, for 5 s".into()),
             _ => piled_up(stage).await,
         }
     }
@@ -143,15 +150,17 @@ async fn put(stage: &Stage, what: &str, name: &str, body: Value) -> Result<()> {
     stage.services.api(Method::PUT, &stage.in_vhost(what, name), Some(body)).await.map(drop)
 }
 
-/// Closes every connection that RabbitMQ lists for the virtual host.
-async fn disconnect(stage: &Stage) -> Result<()> {
+/// Closes every connection that RabbitMQ lists for the virtual host; how many.
+async fn disconnect(stage: &Stage) -> Result<usize> {
     let path = format!("vhosts/{}/connections", stage.name);
     let listed = stage.services.api(Method::GET, &path, None).await?;
+    let mut closed = 0;
     for connection in listed.as_array().into_iter().flatten() {
         let name = connection["name"].as_str().unwrap_or_default();
         let name = name.replace(' ', "%20").replace('>', "%3E").replace(':', "%3A");
         // one that has gone meanwhile is no matter
-        let _ = stage.services.api(Method::DELETE, &format!("connections/{name}"), None).await;
+        let gone = stage.services.api(Method::DELETE, &format!("connections/{name}"), None).await;
+        closed += usize::from(gone.is_ok());
     }
-    Ok(())
+    Ok(closed)
 }

@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::{Force, service};
 use crate::fleet::Role;
+use crate::proxy::Mode;
 use crate::run::{Patience, until};
 use crate::services::{Services, variable};
 use crate::stage::Stage;
@@ -55,7 +56,14 @@ impl Fleet {
             Self::Rolled => roll(stage).await,
             Self::Hurried(role) => hurry(stage, role).await,
             Self::Scaled => scale(stage).await,
-            Self::Starved => limit(stage, "20"),
+            Self::Starved => {
+                limit(stage, "20")?;
+                // connections that are open stay so: partners must need new ones
+                stage.to_ingest.iter().for_each(|proxy| proxy.set(Mode::Cut));
+                tokio::time::sleep(Duration::from_millis(300)).await;
+                stage.to_ingest.iter().for_each(|proxy| proxy.set(Mode::Open));
+                Ok(())
+            }
             Self::Skewed(role, seconds) => {
                 for at in roles(stage, Some(role)) {
                     let shim = variable("WAYBILL_CHAOS_SHIM")?;

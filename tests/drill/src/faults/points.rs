@@ -54,7 +54,10 @@ impl Point {
                 let worker = stage.fleet.of(Role::Worker)[0];
                 stage.fleet.members[worker].arm("worker.after_claim", "kill")
             }
-            Lure::DeadLetter => bury(stage).await,
+            Lure::DeadLetter => {
+                ensure!(bury(stage).await?, "RabbitMQ did not take the dead letter");
+                Ok(())
+            }
         }
     }
 
@@ -93,8 +96,8 @@ impl Point {
 }
 
 /// Puts the envelope of a message that is under way into RabbitMQ's dead-letter queue, as RabbitMQ
-/// itself would.
-async fn bury(stage: &Stage) -> Result<()> {
+/// itself would; whether there was such a queue.
+pub(super) async fn bury(stage: &Stage) -> Result<bool> {
     let id: uuid::Uuid =
         sqlx::query_scalar("select id from receipt order by seq desc limit 1").fetch_one(&stage.db).await?;
     let envelope = format!(r#"{{"v":1,"id":"{id}","attempts":0}}"#);
@@ -102,6 +105,5 @@ async fn bury(stage: &Stage) -> Result<()> {
                          "payload": envelope, "payload_encoding": "string"});
     let path = stage.in_vhost("exchanges", "amq.default/publish");
     let answer = stage.services.api(Method::POST, &path, Some(publish)).await?;
-    ensure!(answer["routed"] == true, "RabbitMQ did not take the dead letter");
-    Ok(())
+    Ok(answer["routed"] == true)
 }
