@@ -158,7 +158,6 @@ impl Consume {
             }
             let (executor, failed) = (Arc::clone(&self.executor), failed.clone());
             in_hand.spawn(async move {
-                waybill_drill::point("worker.after_delivery");
                 if executor.see_through(batch).await.is_err() {
                     failed.cancel();
                 }

@@ -80,7 +80,7 @@ impl Executor {
                 delivery.ack().await;
             }
         }
-        drill::point("worker.before_claim");
+        drill::point("worker.after_delivery");
         let Some(claim) = self.claim(&ids).await? else { return Ok(()) };
         let Some(released) = self.attempt(claim.claimed).await else { return Ok(()) };
         for (id, delivery) in known {

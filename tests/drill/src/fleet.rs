@@ -38,6 +38,8 @@ pub struct Member {
     pub more: Vec<(String, String)>,
     log: PathBuf,
     child: Option<Child>,
+    /// The signal that ended it last, since it was last forgotten.
+    killed_by: Option<i32>,
 }
 
 /// All processes of one stage.
@@ -84,6 +86,7 @@ impl Fleet {
             more: Vec::new(),
             log,
             child: None,
+            killed_by: None,
         });
         let at = self.members.len() - 1;
         self.start(at)?;
@@ -111,6 +114,7 @@ impl Fleet {
         if member.role == Role::Ingest {
             command.env("WAYBILL_INGEST__LISTEN", format!("127.0.0.1:{}", member.port));
         }
+        member.ended_by();
         let child = command.spawn().with_context(|| format!("{program} does not start"))?;
         member.child = Some(child);
         Ok(())
@@ -159,10 +163,16 @@ impl Member {
         matches!(self.child.as_mut().map(Child::try_wait), Some(Ok(None)))
     }
 
-    /// The signal that ended it, if one did.
+    /// The signal that ended it last, if one did since [`Member::forget`], even if it was started again.
     pub fn ended_by(&mut self) -> Option<i32> {
-        let ended = self.child.as_mut()?.try_wait().ok()??;
-        ended.signal()
+        let ended = self.child.as_mut().and_then(|child| child.try_wait().ok().flatten());
+        self.killed_by = ended.and_then(|status| status.signal()).or(self.killed_by);
+        self.killed_by
+    }
+
+    /// Forgets how it ended.
+    pub const fn forget(&mut self) {
+        self.killed_by = None;
     }
 
     /// Its process id, while it is wanted.

@@ -39,7 +39,8 @@ pub struct Arguments {
     /// Replays the traffic and the pairs of an earlier drill.
     #[arg(long)]
     pub seed: Option<u64>,
-    /// Only this fault; or a pair, its names joined by "+"; or all whose names begin so, with "*".
+    /// Only this fault; or a pair, its names joined by "+"; or all whose names begin so, with "*"; or
+    /// "pairs", the pairs of a whole drill.
     #[arg(long, value_name = "NAME")]
     pub only: Option<String>,
     /// Lists the faults and injects none.

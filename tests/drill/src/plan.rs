@@ -12,6 +12,9 @@ const PAIRS_QUICK: usize = 1;
 
 /// The runs of a drill, one or two faults each.
 pub fn plan(arguments: &Arguments, seed: u64) -> Result<Vec<Vec<&'static Fault>>> {
+    if arguments.only.as_deref() == Some("pairs") {
+        return Ok(pairs(&FAULTS.iter().collect::<Vec<_>>(), PAIRS, seed));
+    }
     if let Some(beginning) = arguments.only.as_ref().and_then(|name| name.strip_suffix('*')) {
         let found = FAULTS.iter().filter(|fault| fault.name.starts_with(beginning));
         return Ok(found.map(|fault| vec![fault]).collect());
@@ -44,9 +47,11 @@ fn pairs<'a>(faults: &[&'a Fault], count: usize, seed: u64) -> Vec<Vec<&'a Fault
             break;
         }
         let (one, other) = (faults[random.below(faults.len())], faults[random.below(faults.len())]);
-        let new = !pairs.iter().any(|pair| pair[0].name == one.name && pair[1].name == other.name);
+        let names = [one.name, other.name];
+        let new = !pairs.iter().any(|pair| pair.iter().all(|fault| names.contains(&fault.name)));
         if new && one.goes_with(other) {
-            pairs.push(vec![one, other]);
+            // what needs everything else to be well for its injection comes first
+            pairs.push(if one.order() <= other.order() { vec![one, other] } else { vec![other, one] });
         }
     }
     pairs

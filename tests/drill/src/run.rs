@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
 
-use crate::faults::{Fault, Force};
+use crate::faults::Fault;
 use crate::invariants::{Invariant, Violation, accepted, check};
 use crate::ledger;
 use crate::partner::Sent;
@@ -27,6 +27,8 @@ impl Patience {
 const HALT: Duration = Duration::from_secs(45);
 /// For the senders to have their last messages answered once everything is back.
 const LAST_WORDS: Duration = Duration::from_mins(1);
+/// For a second fault to show itself while the first is in force.
+const HIDDEN: Duration = Duration::from_secs(8);
 /// Messages that are accepted before anything is broken, and again after it was mended.
 const FLOW: u64 = 60;
 
@@ -169,11 +171,7 @@ fn failed(mut outcome: Outcome, error: &anyhow::Error) -> Outcome {
 async fn play(stage: &mut Stage, order: Order<'_>, outcome: &mut Outcome) -> Result<()> {
     stage.open(order.seed);
     flow(stage, "messages to flow").await?;
-    let mut forces = Vec::new();
-    for fault in order.faults {
-        forces.push(fault.inject(stage).await.with_context(|| format!("injecting {}", fault.name))?);
-    }
-    let bites = bite_and_mend(stage, order.faults, &forces).await?;
+    let bites = break_and_mend(stage, order.faults).await?;
     outcome.bite = bites.join("; ");
     let mended = Instant::now();
     flow(stage, "messages to flow again").await?;
@@ -196,19 +194,27 @@ async fn flow(stage: &mut Stage, what: &str) -> Result<()> {
     .await
 }
 
-/// Each fault must show that it has bitten before it is healed; one that is hidden by another may
-/// do so when that one is healed.
-async fn bite_and_mend(stage: &mut Stage, faults: &[&Fault], forces: &[Force]) -> Result<Vec<String>> {
-    let mut bites = Vec::new();
-    for (at, (fault, force)) in faults.iter().zip(forces).enumerate() {
-        let bite = fault.bitten(stage, force).await;
-        bites.push(bite.with_context(|| format!("{} did not bite, which proves nothing", fault.name))?);
-        if at + 1 == faults.len() || at == 0 {
-            tokio::time::sleep(fault.hold()).await;
+/// Injects the faults one into the other, and heals them in the same order. Each must show that it
+/// has bitten before it is healed; one that is hidden by another may do so when that one is healed.
+async fn break_and_mend(stage: &mut Stage, faults: &[&Fault]) -> Result<Vec<String>> {
+    let (mut bites, mut forces) = (Vec::new(), Vec::new());
+    for fault in faults {
+        let force = fault.inject(stage).await.with_context(|| format!("injecting {}", fault.name))?;
+        let hidden = if forces.is_empty() { Patience::BITE.0 } else { HIDDEN };
+        let bite = tokio::time::timeout(hidden, fault.bitten(stage, &force)).await;
+        bites.push(bite.ok().and_then(Result::ok));
+        forces.push(force);
+    }
+    for (at, (fault, force)) in faults.iter().zip(&forces).enumerate() {
+        if bites[at].is_none() {
+            let bite = fault.bitten(stage, force).await;
+            bites[at] =
+                Some(bite.with_context(|| format!("{} did not bite, which proves nothing", fault.name))?);
         }
+        tokio::time::sleep(fault.hold()).await;
         fault.heal(stage).await.with_context(|| format!("healing {}", fault.name))?;
     }
-    Ok(bites)
+    Ok(bites.into_iter().flatten().collect())
 }
 
 /// The run broke off: the services must be whole for the next one all the same.

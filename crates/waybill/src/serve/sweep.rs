@@ -28,7 +28,7 @@ pub(super) async fn run<S: Sweep>(
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let condition = Readiness::default();
-    if waybill_drill::mutant("sweeps_off") {
+    if waybill_drill::mutant(&format!("sweep_off_{}", S::NAME)) {
         stop.cancelled().await;
     }
     while !stop.is_cancelled() {

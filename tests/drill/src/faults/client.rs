@@ -1,12 +1,9 @@
 //! Clients that misbehave beside the well-behaved ones.
 
-use std::time::Duration;
-
 use anyhow::{Result, ensure};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use super::Force;
 use crate::fleet::Role;
 use crate::run::{Patience, until};
 use crate::stage::Stage;
@@ -31,6 +28,7 @@ impl Client {
             stage.fleet.of(Role::Ingest).into_iter().map(|at| stage.fleet.members[at].port).collect();
         let folder = stage.folder.clone();
         let mut open = Vec::new();
+        let began = std::time::Instant::now();
         for n in 0..MANY {
             for &port in &ports {
                 let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
@@ -39,26 +37,24 @@ impl Client {
             }
         }
         stage.hold("client", async move {
-            let count = open.len();
             let closed = open.into_iter().map(|mut stream| async move {
                 let mut rest = Vec::new();
                 let _ = stream.read_to_end(&mut rest).await;
             });
             futures_util::future::join_all(closed).await;
-            let _ = std::fs::write(folder.join("closed"), count.to_string());
+            let _ = std::fs::write(folder.join("closed"), began.elapsed().as_secs().to_string());
         });
         Ok(())
     }
 
-    /// All of them are shown the door within 15 s, and meanwhile others are answered.
-    pub(super) async fn bitten(&self, stage: &Stage, force: &Force) -> Result<String> {
-        let began = std::time::Instant::now();
+    /// All of them are shown the door within 15 s. That others are answered meanwhile is checked as
+    /// always.
+    pub(super) async fn bitten(&self, stage: &Stage) -> Result<String> {
         let closed = stage.folder.join("closed");
         until("silent clients to be shown the door", Patience::BITE, async || Ok(closed.exists())).await?;
-        let took = began.elapsed();
-        ensure!(took < Duration::from_secs(16), "silent clients were shown the door only after {took:?}");
-        ensure!(stage.refused() == force.refused, "others were refused meanwhile");
-        Ok(format!("{} silent connections were closed within {} s", MANY * 2, took.as_secs()))
+        let took: u64 = std::fs::read_to_string(closed)?.parse()?;
+        ensure!(took <= 16, "silent clients were shown the door only after {took} s");
+        Ok(format!("{} silent connections were closed within {took} s", MANY * 2))
     }
 
     pub(super) fn heal(stage: &mut Stage) {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 
+use super::points::KILLED;
 use super::{Force, service};
 use crate::fleet::Role;
 use crate::proxy::Mode;
@@ -42,6 +43,7 @@ impl Fleet {
         match self {
             Self::Killed(role) => {
                 for at in roles(stage, role) {
+                    stage.fleet.members[at].forget();
                     stage.fleet.members[at].signal("KILL")?;
                 }
                 Ok(())
@@ -82,7 +84,7 @@ impl Fleet {
             Self::Killed(role) => {
                 let at = roles(stage, role);
                 until("the processes to be gone", Patience::BITE, async || {
-                    Ok(at.iter().all(|&at| !stage.fleet.members[at].runs()))
+                    Ok(at.iter().all(|&at| stage.fleet.members[at].ended_by() == Some(KILLED)))
                 })
                 .await?;
                 Ok(format!("{} processes were killed", at.len()))

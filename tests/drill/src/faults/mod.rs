@@ -86,6 +86,17 @@ impl Fault {
         self.subject != other.subject && !(fleet && (whole(self) && whole(other)))
     }
 
+    /// Its place in a pair: what is injected by way of RabbitMQ and PostgreSQL comes before what makes
+    /// them hard to reach.
+    pub const fn order(&self) -> u8 {
+        match self.subject {
+            Subject::Broker => 0,
+            Subject::Worker | Subject::Serve | Subject::Ingest | Subject::Fleet => 1,
+            Subject::Partner => 2,
+            Subject::Ledger => 3,
+        }
+    }
+
     /// Breaks it.
     ///
     /// # Errors
@@ -120,7 +131,7 @@ impl Fault {
             Act::Ledger(ledger) => ledger.bitten(stage, force).await,
             Act::Broker(broker) => broker.bitten(stage).await,
             Act::Fleet(fleet) => fleet.bitten(stage, force).await,
-            Act::Client(client) => client.bitten(stage, force).await,
+            Act::Client(client) => client.bitten(stage).await,
         }
     }
 

@@ -4,6 +4,7 @@ use anyhow::{Context as _, Result, ensure};
 use reqwest::Method;
 use serde_json::json;
 
+use super::service::piled_up;
 use crate::fleet::Role;
 use crate::run::{Patience, until};
 use crate::stage::Stage;
@@ -35,9 +36,11 @@ pub(super) enum Lure {
     AbandonedClaim,
     /// A dead letter of RabbitMQ's own.
     DeadLetter,
+    /// So much work that a batch is full.
+    Backlog,
 }
 
-const KILLED: i32 = 9;
+pub(super) const KILLED: i32 = 9;
 
 impl Point {
     fn member(&self, stage: &Stage) -> Result<usize> {
@@ -47,9 +50,15 @@ impl Point {
     pub(super) async fn inject(&self, stage: &mut Stage) -> Result<()> {
         let at = self.member(stage)?;
         let what = if self.how == How::Kill { "kill" } else { "stop" };
+        if self.lure == Lure::Backlog {
+            signal_all(stage, self.role, "STOP")?;
+            piled_up(stage).await?;
+        }
+        stage.fleet.members[at].forget();
         stage.fleet.members[at].arm(self.at, what)?;
         match self.lure {
             Lure::None => Ok(()),
+            Lure::Backlog => signal_all(stage, self.role, "CONT"),
             Lure::AbandonedClaim => {
                 let worker = stage.fleet.of(Role::Worker)[0];
                 stage.fleet.members[worker].arm("worker.after_claim", "kill")
@@ -91,8 +100,15 @@ impl Point {
         let at = self.member(stage)?;
         let member = &stage.fleet.members[at];
         member.disarm(self.at);
+        if self.lure == Lure::Backlog {
+            signal_all(stage, self.role, "CONT")?;
+        }
         if self.how == How::Stop { member.signal("CONT") } else { Ok(()) }
     }
+}
+
+fn signal_all(stage: &Stage, role: Role, signal: &str) -> Result<()> {
+    stage.fleet.of(role).into_iter().try_for_each(|at| stage.fleet.members[at].signal(signal))
 }
 
 /// Puts the envelope of a message that is under way into RabbitMQ's dead-letter queue, as RabbitMQ

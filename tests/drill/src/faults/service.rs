@@ -73,8 +73,10 @@ pub(super) async fn refused(stage: &Stage, force: &Force) -> Result<String> {
 /// Waits until work has piled up in the ledger.
 pub(super) async fn piled_up(stage: &Stage) -> Result<String> {
     const QUERY: &str = "select count(*) from progress where finished_at is null and state <> 'held'";
-    until("work to pile up in the ledger", Patience::BITE, async || Ok(stage.count(QUERY).await? >= BACKLOG))
-        .await?;
+    until("work to pile up in the ledger", Patience::BITE, async || {
+        Ok(stage.count(QUERY).await.is_ok_and(|count| count >= BACKLOG))
+    })
+    .await?;
     Ok(format!("{} messages were in flight", stage.count(QUERY).await?))
 }
 
