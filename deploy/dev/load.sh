@@ -26,6 +26,8 @@ BIN_DIR=$TARGET_DIR/release
 . "$ROOT/deploy/dev/postgres.sh"
 # shellcheck source=deploy/dev/rabbitmq.sh
 . "$ROOT/deploy/dev/rabbitmq.sh"
+# shellcheck source=deploy/dev/breaking.sh
+. "$ROOT/deploy/dev/breaking.sh"
 # shellcheck source=deploy/dev/compose.sh
 . "$ROOT/deploy/dev/compose.sh"
 # shellcheck source=deploy/dev/services.sh
@@ -50,6 +52,8 @@ BIN_DIR=$TARGET_DIR/release
 . "$ROOT/deploy/dev/test.sh"
 # shellcheck source=deploy/dev/bench.sh
 . "$ROOT/deploy/dev/bench.sh"
+# shellcheck source=deploy/dev/chaos.sh
+. "$ROOT/deploy/dev/chaos.sh"
 # shellcheck source=deploy/dev/lint.sh
 . "$ROOT/deploy/dev/lint.sh"
 # shellcheck source=deploy/dev/help.sh

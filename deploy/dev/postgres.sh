@@ -20,7 +20,7 @@ postgres_find() {
 }
 
 # postgres_start [superuser]: starts it unless it runs, waits, and provides role and database. More options
-# for the server: POSTGRES_OPTIONS.
+# for the server: POSTGRES_OPTIONS. The words of POSTGRES_ENV, if any, are its environment's.
 postgres_start() {
   local log="$SET_LOG-postgres.log" code=0
   if ! pid_alive "$SET_DIR/postgres.pid"; then
@@ -28,7 +28,7 @@ postgres_start() {
     postgres_forget_dead
     # shellcheck disable=SC2086  # words
     launch "$SET_DIR/postgres.pid" "$log" "$SET_DATA" "${AS_SERVICE[@]}" env -i "PATH=$PATH" LC_ALL=C \
-      "$PG_BIN/postgres" -D "$SET_DATA/postgres" -p "$PG_PORT" -c listen_addresses=127.0.0.1 \
+      ${POSTGRES_ENV[@]+"${POSTGRES_ENV[@]}"} "$PG_BIN/postgres" -D "$SET_DATA/postgres" -p "$PG_PORT" -c listen_addresses=127.0.0.1 \
       -c "unix_socket_directories=$SET_DATA" -c fsync=on -c max_connections=200 \
       -c shared_buffers=256MB -c max_wal_size=2GB -c timezone=UTC -c log_timezone=UTC ${POSTGRES_OPTIONS:-}
   fi

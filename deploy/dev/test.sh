@@ -19,7 +19,12 @@ cmd_test() {
   step "testing"
   test_exports
   test_rust "$@"
-  if [ $# -eq 0 ]; then test_deploy $full; else say "the deployment checks are left out: tests were chosen by name"; fi
+  if [ $# -eq 0 ]; then
+    test_deploy $full
+    test_chaos $full
+  else
+    say "the deployment checks and the loss drill are left out: tests were chosen by name"
+  fi
   test_clean
   trap - EXIT
   STEP_WHAT=
@@ -112,5 +117,6 @@ test_deploy() {
 test_clean() {
   trap '' INT TERM
   [ -n "${TEST_SETS:-}" ] && place_known || return 0
+  [ -z "${CHAOS_DRILLS:-}" ] || chaos_drop || echo "some services of the drill did not end; ./dev down --purge tries again" >&2
   sets_drop test/main test/fault || echo "some services of the tests did not end; ./dev down --purge tries again" >&2
 }

@@ -81,6 +81,7 @@ async fn take(
     };
     let message = new_message(source, headers, &submission, acceptable, body.clone());
     let receipt = store(state, message, share).await?;
+    waybill_drill::point("accept.before_answer");
     request::count_accepted(&source.name, receipt.duplicate);
     if source.format != Format::Hl7v2 {
         return Ok(answer::receipt(&receipt));

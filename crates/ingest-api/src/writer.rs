@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Mutex, Notify, mpsc, oneshot};
+use waybill_drill as drill;
 use waybill_process::Lifecycle;
 use waybill_store::accept::{Accepted, NewMessage};
 use waybill_store::{Store, StoreError};
@@ -78,6 +79,9 @@ impl Writer {
             TrySendError::Full(_) => Kind::Overloaded,
             TrySendError::Closed(_) => Kind::StoreUnavailable,
         })?;
+        if drill::mutant("answer_before_commit") {
+            return Ok(Accepted::Stored { control_id_conflict: false });
+        }
         match tokio::time::timeout(self.limit, answered).await {
             Ok(Ok(answer)) => answer.map_err(Problem::from),
             Ok(Err(_)) | Err(_) => Err(Kind::StoreUnavailable.into()),
@@ -94,7 +98,9 @@ async fn write_until_closed(
     while let Some(taken) = take(waiting, batch).await {
         let (messages, answers): (Vec<_>, Vec<_>) =
             taken.into_iter().map(|w| (w.message, (w.answer, w.share))).unzip();
+        drill::point("accept.before_commit");
         let results = pen.write(&messages).await?;
+        drill::point("accept.after_commit");
         hint.notify_one();
         for ((answer, share), result) in answers.into_iter().zip(results) {
             // the client may have gone: its message is stored all the same

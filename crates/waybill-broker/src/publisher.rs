@@ -13,6 +13,7 @@ use lapin::{BasicProperties, Channel, Confirmation, PublisherConfirm};
 use tokio::time::{Instant, timeout, timeout_at};
 use uuid::Uuid;
 use waybill_core::envelope::Envelope;
+use waybill_drill as drill;
 
 use crate::connection::Link;
 use crate::error::BrokerError;
@@ -99,6 +100,7 @@ impl Publisher {
             let result = if broken { Err(Ended::Failed) } else { sending.await };
             sent.push((id, result));
         }
+        drill::point("relay.after_publish");
         let mut ended = Vec::with_capacity(sent.len());
         for (id, result) in sent {
             ended.push((
@@ -118,7 +120,7 @@ impl Publisher {
         headers.insert("traceparent".into(), AMQPValue::LongString(traceparent));
         let properties = BasicProperties::default()
             .with_message_id(outgoing.envelope.id.to_string().into())
-            .with_delivery_mode(PERSISTENT)
+            .with_delivery_mode(if drill::mutant("transient") { 1 } else { PERSISTENT })
             .with_content_type("application/json".into())
             .with_headers(headers);
         let options = BasicPublishOptions { mandatory: true, ..Default::default() };
@@ -158,8 +160,9 @@ fn settle(ended: Vec<(Uuid, Ended)>) -> Settled {
     let mut settled = Settled::default();
     for (id, end) in ended {
         let list = match end {
-            _ if returned.contains(&id) => &mut settled.returned,
+            _ if returned.contains(&id) && !drill::mutant("returned_confirmed") => &mut settled.returned,
             Ended::Acked(_) if nameless => &mut settled.failed,
+            _ if drill::mutant("confirm_ignored") => &mut settled.confirmed,
             Ended::Acked(_) => &mut settled.confirmed,
             Ended::Nacked(_) => &mut settled.nacked,
             Ended::TimedOut => &mut settled.timed_out,

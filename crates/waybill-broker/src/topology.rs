@@ -89,7 +89,13 @@ pub fn queues(lanes: &[String]) -> Vec<Queue> {
         ]),
         binding: (DEAD, String::new()),
     };
-    lanes.iter().map(work).chain([dead]).collect()
+    let mut queues: Vec<Queue> = lanes.iter().map(work).chain([dead]).collect();
+    if waybill_drill::mutant("transient") {
+        for queue in &mut queues {
+            queue.arguments = BTreeMap::from([("x-queue-type", Word("classic"))]);
+        }
+    }
+    queues
 }
 
 /// Declares everything these lanes need; does nothing to what is there and right.

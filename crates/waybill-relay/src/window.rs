@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 use waybill_broker::publisher::{Outgoing, Settled};
 use waybill_core::envelope::Envelope;
+use waybill_drill as drill;
 use waybill_store::StoreError;
 use waybill_store::relay::{Leased, Room, Window};
 
@@ -32,9 +33,11 @@ impl Relay {
             if window.messages.is_empty() {
                 continue;
             }
+            drill::point("relay.after_lease");
             let began = Instant::now();
             let settled = session.publisher.publish(&lane, &envelopes(&window)).await;
             metrics::histogram!("waybill_confirm_seconds").record(began.elapsed().as_secs_f64());
+            drill::point("relay.after_confirm");
             count(&settled);
             report.more |= window.messages.len() == self.config.window_max as usize;
             session.rooms.published(&lane, settled.confirmed.len());
@@ -42,6 +45,7 @@ impl Relay {
                 session.gate.doubt(&lane);
             }
             self.settle(&lane, &window, &settled).await?;
+            drill::point("relay.after_recorded");
             if settled.is_broken() {
                 report.broken = true;
                 break;

@@ -12,6 +12,7 @@ use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
 use waybill_core::outcome::{Done, Failure};
 use waybill_core::recovery::Disposition;
+use waybill_drill as drill;
 
 use crate::effects::{self, Written};
 use crate::{Store, StoreError, ordering};
@@ -64,13 +65,20 @@ impl Store {
         let ordered = ordering::lock(&mut transaction, &ids).await?;
         let live = fence(&mut transaction, settled).await?;
         let (live, late): (Vec<_>, Vec<_>) = settled.iter().partition(|s| live.contains(&s.id));
-        let written: Vec<_> = live.iter().filter_map(|s| s.written()).collect();
+        // a late worker writes too: the defect that the fence is against
+        let unfenced = drill::mutant("claim_without_fence");
+        let written: Vec<_> = settled
+            .iter()
+            .filter(|one| unfenced || live.iter().any(|fenced| fenced.id == one.id))
+            .filter_map(Settled::written)
+            .collect();
         let said = effects::write(&mut transaction, &written).await?;
         move_on(&mut transaction, &live).await?;
         append_attempts(&mut transaction, &live, &warnings(&written, &said)).await?;
         let recorded: Vec<Uuid> = live.iter().map(|s| s.id).collect();
         let released =
             if ordered { ordering::leave(&mut transaction, &places(&live)).await? } else { Vec::new() };
+        drill::point("worker.before_commit");
         transaction.commit().await?;
         Ok(Recorded { recorded, late: late.iter().map(|s| s.id).collect(), released })
     }

@@ -15,6 +15,7 @@ use waybill_broker::consumer::Delivery;
 use waybill_core::outcome::{ErrorClass, Outcome};
 use waybill_core::recovery::{Disposition, Policy, decide};
 use waybill_core::source::{OnDead, Source};
+use waybill_drill as drill;
 use waybill_process::chance;
 use waybill_store::claim::{Claim, Claimed};
 use waybill_store::directory::Directory;
@@ -74,6 +75,12 @@ impl Executor {
                 }
             }
         }
+        if drill::mutant("ack_before_commit") {
+            for (_, delivery) in known.drain(..) {
+                delivery.ack().await;
+            }
+        }
+        drill::point("worker.after_delivery");
         let Some(claim) = self.claim(&ids).await? else { return Ok(()) };
         let Some(released) = self.attempt(claim.claimed).await else { return Ok(()) };
         for (id, delivery) in known {
@@ -84,6 +91,7 @@ impl Executor {
                 delivery.ack().await;
             }
         }
+        drill::point("worker.after_ack");
         self.go_on(released).await
     }
 
@@ -112,9 +120,13 @@ impl Executor {
         if claimed.is_empty() {
             return Some(Vec::new());
         }
+        drill::point("worker.after_claim");
         let settled = join_all(claimed.iter().map(|one| self.process(one))).await;
+        drill::point("worker.after_process");
         let mut released = Vec::new();
-        for (group, result) in self.record(settled, &claimed).await? {
+        let recorded = self.record(settled, &claimed).await?;
+        drill::point("worker.after_commit");
+        for (group, result) in recorded {
             released.extend(result.released);
             for settled in group.iter().filter(|s| result.recorded.contains(&s.id)) {
                 if let Some(one) = claimed.iter().find(|c| c.id == settled.id) {

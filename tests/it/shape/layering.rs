@@ -8,20 +8,44 @@ use serde_json::Value;
 /// Our crates, and which of ours each may depend on.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("waybill-core", &[]),
+    ("waybill-drill", &[]),
     ("waybill-process", &[]),
-    ("waybill-store", &["waybill-core"]),
-    ("waybill-broker", &["waybill-core"]),
-    ("waybill-relay", &["waybill-core", "waybill-store", "waybill-broker", "waybill-process"]),
-    ("ingest-api", &["waybill-core", "waybill-store", "waybill-broker", "waybill-relay", "waybill-process"]),
-    ("worker", &["waybill-core", "waybill-store", "waybill-broker", "waybill-process"]),
-    ("waybill", &["waybill-core", "waybill-store", "waybill-broker", "waybill-relay", "waybill-process"]),
+    ("waybill-store", &["waybill-core", "waybill-drill"]),
+    ("waybill-broker", &["waybill-core", "waybill-drill"]),
+    (
+        "waybill-relay",
+        &["waybill-core", "waybill-drill", "waybill-store", "waybill-broker", "waybill-process"],
+    ),
+    (
+        "ingest-api",
+        &[
+            "waybill-core",
+            "waybill-drill",
+            "waybill-store",
+            "waybill-broker",
+            "waybill-relay",
+            "waybill-process",
+        ],
+    ),
+    ("worker", &["waybill-core", "waybill-drill", "waybill-store", "waybill-broker", "waybill-process"]),
+    (
+        "waybill",
+        &[
+            "waybill-core",
+            "waybill-drill",
+            "waybill-store",
+            "waybill-broker",
+            "waybill-relay",
+            "waybill-process",
+        ],
+    ),
 ];
 
 /// What a library may be used by: the rest of Waybill reaches it through them.
 const ONLY_THROUGH: &[(&str, &str)] = &[("sqlx", "waybill-store"), ("lapin", "waybill-broker")];
 
 /// What tests and measures the rest: it may import everything, and nothing imports it.
-const OUTSIDE: [&str; 2] = ["waybill-tests", "waybill-bench"];
+const OUTSIDE: [&str; 3] = ["waybill-tests", "waybill-bench", "waybill-chaos"];
 
 /// What the pure core must do without.
 const IMPURE: [&str; 6] = ["tokio", "sqlx", "lapin", "axum", "reqwest", "hyper"];
@@ -74,6 +98,14 @@ fn sqlx_and_lapin_are_reached_through_one_crate_each() {
                 "{name} must use {library} through {only}"
             );
         }
+    }
+}
+
+#[test]
+fn the_drill_sees_the_product_from_outside() {
+    let dependencies = dependencies();
+    for (name, _) in ALLOWED {
+        assert!(!dependencies["waybill-chaos"].contains(*name), "waybill-chaos must not import {name}");
     }
 }
 

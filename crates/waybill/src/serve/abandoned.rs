@@ -69,7 +69,9 @@ impl Sweep for Abandoned {
                 disposition,
             });
         }
+        waybill_drill::point("sweep.before_record");
         let recorded = self.record(&settled).await?;
+        waybill_drill::point("sweep.after_record");
         for id in &recorded {
             tracing::warn!(message.id = %id, "a claim was abandoned; its attempt counts as failed");
         }

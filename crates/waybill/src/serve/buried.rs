@@ -35,10 +35,12 @@ impl Buried {
         let mut changed = 0;
         for _ in 0..self.rows_max {
             let Some(buried) = queue.take().await? else { break };
+            waybill_drill::point("intake.after_take");
             match buried.id {
                 None => tracing::error!("a dead-lettered delivery is no envelope; let go"),
                 Some(id) => changed += u64::from(self.file(id, &buried.reason).await?),
             }
+            waybill_drill::point("intake.before_ack");
             buried.ack().await?;
         }
         Ok(changed)

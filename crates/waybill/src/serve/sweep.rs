@@ -49,6 +49,9 @@ pub(super) async fn run<S: Sweep>(
     passes("done").increment(0);
     passes("failed").increment(0);
     let took = metrics::histogram!("waybill_sweep_seconds", "sweep" => S::NAME);
+    if waybill_drill::mutant(&format!("sweep_off_{}", S::NAME)) {
+        stop.cancelled().await;
+    }
     while !stop.is_cancelled() {
         let began = Instant::now();
         let pass = tokio::time::timeout(PASS_LIMIT, sweep.run_once()).await;

@@ -1,0 +1,211 @@
+//! The partner: senders that post over HTTP, write down every answer, and never give a message up.
+//!
+//! Each sender says one thing after the other and goes on when it was answered; after an error or
+//! no answer it sends the same bytes with the same key again, as real senders do. What one sender
+//! was answered is therefore also the order that was promised to it.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use reqwest::Client;
+use sha2::{Digest as _, Sha256};
+use tokio::task::JoinHandle;
+use uuid::Uuid;
+
+use crate::traffic::{Draft, Script};
+
+/// Senders, each with its own script.
+pub const SENDERS: usize = 6;
+/// No partner waits longer for an answer. Ours is promised within 10 s.
+const PATIENCE: Duration = Duration::from_secs(12);
+/// Between two messages of one sender.
+const PACE: Duration = Duration::from_millis(25);
+
+/// What one post came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// Accepted, under this id.
+    Accepted(Uuid),
+    /// Answered by another status.
+    Refused(u16),
+    /// Accepted by its status, in words that cannot be read.
+    Unreadable,
+    /// No answer at all: it may be stored or not.
+    Nothing,
+}
+
+/// A message that was sent, and what was answered, post by post.
+#[derive(Debug, Clone)]
+pub struct Sent {
+    /// What was sent.
+    pub draft: Draft,
+    /// The body's SHA-256.
+    pub sha256: Vec<u8>,
+    /// Every answer, in order.
+    pub answers: Vec<Answer>,
+    /// Seconds that the slowest of them took.
+    pub slowest_s: f64,
+}
+
+/// How the partners are doing, for whoever looks from outside.
+#[derive(Debug, Default)]
+pub struct Mood {
+    /// Answered 2xx.
+    pub accepted: AtomicU64,
+    /// Answered otherwise, or not at all.
+    pub refused: AtomicU64,
+}
+
+/// Where the senders post, and with which credentials.
+#[derive(Debug, Clone)]
+pub struct Address {
+    /// The ports of the ingest processes, as partners reach them.
+    pub ports: Vec<u16>,
+    /// The API keys of the sources.
+    pub keys: Vec<(String, String)>,
+}
+
+/// The senders at work.
+#[derive(Debug)]
+pub struct Partner {
+    /// How they are doing.
+    pub mood: Arc<Mood>,
+    history: Arc<Mutex<Vec<Sent>>>,
+    stop: Arc<AtomicBool>,
+    senders: Vec<JoinHandle<()>>,
+}
+
+impl Partner {
+    /// Starts the senders.
+    pub fn start(address: &Address, seed: u64) -> Self {
+        let mood = Arc::new(Mood::default());
+        let history = Arc::new(Mutex::new(Vec::new()));
+        let stop = Arc::new(AtomicBool::new(false));
+        let senders = (0..SENDERS)
+            .map(|sender| {
+                let sender = Sender {
+                    address: address.clone(),
+                    http: Client::builder().timeout(PATIENCE).build().unwrap_or_default(),
+                    at: sender,
+                    mood: Arc::clone(&mood),
+                    history: Arc::clone(&history),
+                    stop: Arc::clone(&stop),
+                };
+                let script = Script::new(sender.at, seed);
+                tokio::spawn(sender.send(script))
+            })
+            .collect();
+        Self { mood, history, stop, senders }
+    }
+
+    /// Messages answered 2xx so far.
+    pub fn accepted(&self) -> u64 {
+        self.mood.accepted.load(Ordering::Relaxed)
+    }
+
+    /// Posts that were not answered 2xx so far.
+    pub fn refused(&self) -> u64 {
+        self.mood.refused.load(Ordering::Relaxed)
+    }
+
+    /// Lets every sender have its last message answered, for at most `limit`; everything that was
+    /// sent. A message still without an answer is in the list, with what it got.
+    pub async fn finish(self, limit: Duration) -> Vec<Sent> {
+        self.stop.store(true, Ordering::Relaxed);
+        let deadline = tokio::time::Instant::now() + limit;
+        for mut sender in self.senders {
+            if tokio::time::timeout_at(deadline, &mut sender).await.is_err() {
+                sender.abort();
+                let _ = sender.await;
+            }
+        }
+        std::mem::take(&mut *self.history.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// One sender.
+struct Sender {
+    address: Address,
+    http: Client,
+    /// Its number, and then which ingest it posts to.
+    at: usize,
+    mood: Arc<Mood>,
+    history: Arc<Mutex<Vec<Sent>>>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Sender {
+    async fn send(mut self, mut script: Script) {
+        while !self.stop.load(Ordering::Relaxed) {
+            let place = self.write_down(script.say());
+            self.until_accepted(place).await;
+            if script.repeats() {
+                self.post(place).await;
+            }
+            tokio::time::sleep(PACE).await;
+        }
+    }
+
+    /// A message is in the history before it is sent: nobody can know it otherwise.
+    fn write_down(&self, draft: Draft) -> usize {
+        let sha256 = Sha256::digest(&draft.body).to_vec();
+        let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
+        history.push(Sent { draft, sha256, answers: Vec::new(), slowest_s: 0.0 });
+        history.len() - 1
+    }
+
+    async fn until_accepted(&mut self, place: usize) {
+        let mut wait = Duration::from_millis(100);
+        while !matches!(self.post(place).await, Answer::Accepted(_)) {
+            self.at += 1;
+            tokio::time::sleep(wait).await;
+            wait = (wait * 2).min(Duration::from_secs(1));
+        }
+    }
+
+    /// Posts the message once more, and writes the answer down.
+    async fn post(&self, place: usize) -> Answer {
+        let draft = self.history.lock().unwrap_or_else(PoisonError::into_inner)[place].draft.clone();
+        let began = Instant::now();
+        let answer = self.ask(&draft).await;
+        let took = began.elapsed().as_secs_f64();
+        let count =
+            if matches!(answer, Answer::Accepted(_)) { &self.mood.accepted } else { &self.mood.refused };
+        count.fetch_add(1, Ordering::Relaxed);
+        let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
+        history[place].answers.push(answer);
+        history[place].slowest_s = history[place].slowest_s.max(took);
+        answer
+    }
+
+    async fn ask(&self, draft: &Draft) -> Answer {
+        let port = self.address.ports[self.at % self.address.ports.len()];
+        let key = self.address.keys.iter().find(|(source, _)| source == draft.source);
+        let mut request = self
+            .http
+            .post(format!("http://127.0.0.1:{port}/v1/messages"))
+            .bearer_auth(key.map(|(_, key)| key.as_str()).unwrap_or_default())
+            .body(draft.body.clone());
+        request = if draft.source == "visits" {
+            request.header("content-type", "x-application/hl7-v2+er7")
+        } else {
+            request.header("content-type", "application/json").header("idempotency-key", &draft.key)
+        };
+        let Ok(response) = request.send().await else { return Answer::Nothing };
+        let status = response.status();
+        if !status.is_success() {
+            return Answer::Refused(status.as_u16());
+        }
+        let named =
+            response.headers().get("waybill-message-id").and_then(|id| id.to_str().ok()?.parse().ok());
+        let Ok(body) = response.text().await else { return Answer::Nothing };
+        let id = if draft.source == "visits" {
+            named.filter(|_| body.contains("MSA|AA"))
+        } else {
+            let receipt: Option<serde_json::Value> = serde_json::from_str(&body).ok();
+            receipt.and_then(|receipt| receipt["id"].as_str()?.parse().ok())
+        };
+        id.map_or(Answer::Unreadable, Answer::Accepted)
+    }
+}
