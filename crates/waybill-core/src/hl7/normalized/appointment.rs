@@ -14,14 +14,14 @@ pub(super) fn view(reader: &mut Reader<'_>) -> Json {
         let mut id = Object::default();
         id.put("value", reader.string(field.component(1)));
         id.put("authority", reader.string(field.component(2)));
-        appointment.put(key, id.of(field.raw()));
+        appointment.put(key, reader.part(id, field.raw()));
     }
     for (n, key) in [(6, "event_reason"), (7, "reason"), (25, "status")] {
         let field = sch.segment.field(n);
         let mut coded = Object::default();
         coded.put("code", reader.string(field.component(1)));
         coded.put("text", reader.string(field.component(2)));
-        appointment.put(key, coded.of(field.raw()));
+        appointment.put(key, reader.part(coded, field.raw()));
     }
     // SCH-11 was withdrawn in favour of TQ1 (HL7 2.5.1, 10.6.2.11)
     for (m, n, key) in [(4, 7, "start_at"), (5, 8, "end_at")] {

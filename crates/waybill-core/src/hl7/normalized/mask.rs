@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json};
 
 use super::parts;
 use super::place::Name;
-use super::text::NULL;
+use super::text::{NULL, is_null};
 use crate::hl7::Header;
 
 /// The fields of MSH that are shown; 1 and 2 are the separators.
@@ -46,7 +46,7 @@ fn mask_field(raw: &[u8], signs: [Option<u8>; 3], line: &mut String) {
     for part in raw.chunk_by(|left, right| !signs.contains(&Some(*left)) && !signs.contains(&Some(*right))) {
         match part {
             [sign] if signs.contains(&Some(*sign)) => line.push(char::from(*sign)),
-            _ if part == NULL.as_bytes() => line.push_str(NULL),
+            _ if is_null(part) => line.push_str(NULL),
             _ => line.push_str(&length(part.len())),
         }
     }

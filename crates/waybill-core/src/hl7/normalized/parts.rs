@@ -3,7 +3,7 @@
 //! Each step walks over the bytes once, so that taking a whole message apart is linear in it. Parts
 //! without content are passed over: their numbers say that they are there.
 
-use crate::hl7::Segment;
+use crate::hl7::{Segment, Separators};
 
 /// A field: its number, its bytes, and whether it is one of the two that are never split.
 #[derive(Clone, Copy)]
@@ -30,6 +30,13 @@ pub(super) fn fields(segment: Segment<'_>) -> impl Iterator<Item = Token<'_>> {
 pub(super) fn split(raw: &[u8], separator: Option<u8>) -> impl Iterator<Item = (usize, &[u8])> {
     let parts = raw.split(move |&byte| Some(byte) == separator);
     parts.enumerate().map(|(n, part)| (n + 1, part)).filter(|(_, part)| !part.is_empty())
+}
+
+/// `raw` without the separators behind its last content, which mean nothing.
+pub(super) fn without_trailing<'a>(raw: &'a [u8], separators: &Separators) -> &'a [u8] {
+    let signs = [Some(separators.component), separators.subcomponent];
+    let end = raw.iter().rposition(|&byte| !signs.contains(&Some(byte))).map_or(0, |last| last + 1);
+    raw.get(..end).unwrap_or_default()
 }
 
 /// Whether a part that separators divide has any content.

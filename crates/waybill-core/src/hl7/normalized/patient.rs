@@ -40,7 +40,7 @@ fn name(reader: &Reader<'_>, pid: &Located<'_>) -> Value<Json> {
     }
     name.put("suffix", reader.string(first.component(4)));
     name.put("prefix", reader.string(first.component(5)));
-    name.of(first.raw())
+    reader.part(name, first.raw())
 }
 
 /// PID-11, the first address: XAD.1.1 and XAD.2 to XAD.6.
@@ -52,5 +52,5 @@ fn address(reader: &Reader<'_>, pid: &Located<'_>) -> Value<Json> {
     for (n, key) in [(2, "other"), (3, "city"), (4, "state"), (5, "postal_code"), (6, "country")] {
         address.put(key, reader.string(first.component(n)));
     }
-    address.of(first.raw())
+    reader.part(address, first.raw())
 }

@@ -9,7 +9,7 @@ use chrono_tz::Tz;
 use serde_json::{Map, Value as Json};
 
 use super::place::{Name, Place};
-use super::text::{self, NULL};
+use super::text;
 use super::warnings::{Code, Warnings};
 use super::{parts, times};
 use crate::hl7::{Component, Field, Header, Repetition, Segment, Value};
@@ -76,7 +76,8 @@ impl<'a> Reader<'a> {
     /// A component with all its subcomponents as one text: what patients are told apart by.
     fn whole(&self, component: Component<'a>) -> Value<Json> {
         let separators = self.header.message().separators();
-        let (Some(sign), false) = (separators.subcomponent, component.raw() == NULL.as_bytes()) else {
+        let raw = parts::without_trailing(component.raw(), &separators);
+        let (Some(sign), false) = (separators.subcomponent, text::is_null(raw)) else {
             return self.string(component);
         };
         let (mut whole, mut at) = (String::new(), 1);
@@ -105,7 +106,12 @@ impl<'a> Reader<'a> {
         id.put("value", self.string(one.component(1)));
         id.put("authority", self.whole(one.component(4)));
         id.put("type", self.string(one.component(5)));
-        id.of(one.raw())
+        self.part(id, one.raw())
+    }
+
+    /// An object for a part of the message that is `raw`: null when that is all it says.
+    pub(super) fn part(&self, object: Object, raw: &[u8]) -> Value<Json> {
+        object.of(parts::without_trailing(raw, &self.header.message().separators()))
     }
 
     /// The first identifier of field `n`.
@@ -130,20 +136,21 @@ impl<'a> Reader<'a> {
         if !parts::has_content(field.raw(), [Some(separators.component), separators.subcomponent]) {
             return Value::Absent;
         }
-        field.value().map(|_| {
-            let mut list = Vec::new();
-            for (n, one) in field.repetitions().enumerate() {
-                if !self.entry(Place { repetition: n + 1, ..at }) {
-                    break;
-                }
-                list.push(match read(self, one) {
-                    Value::Present(entry) => entry,
-                    Value::Null => Json::Null,
-                    Value::Absent => Json::Object(Map::new()),
-                });
+        if text::is_null(parts::without_trailing(field.raw(), &separators)) {
+            return Value::Null;
+        }
+        let mut list = Vec::new();
+        for (n, one) in field.repetitions().enumerate() {
+            if !self.entry(Place { repetition: n + 1, ..at }) {
+                break;
             }
-            Json::Array(list)
-        })
+            list.push(match read(self, one) {
+                Value::Present(entry) => entry,
+                Value::Null => Json::Null,
+                Value::Absent => Json::Object(Map::new()),
+            });
+        }
+        Value::Present(Json::Array(list))
     }
 
     /// The timestamp in component `m` of field `n`.
@@ -182,8 +189,8 @@ impl Object {
 
     /// The object, for a part of the message that is `raw`: null when the whole part is, absent
     /// when it has no member.
-    pub(super) fn of(self, raw: &[u8]) -> Value<Json> {
-        if raw == NULL.as_bytes() {
+    fn of(self, raw: &[u8]) -> Value<Json> {
+        if text::is_null(raw) {
             Value::Null
         } else if self.0.is_empty() {
             Value::Absent

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use serde::ser::{Serialize, SerializeMap as _, SerializeSeq as _, Serializer};
 
 use super::parts::{self, Token};
-use super::text::{NULL, unescape};
+use super::text::{is_null, unescape};
 use crate::hl7::{Charset, Header, Segment, Separators};
 
 /// Every segment, in its order.
@@ -90,7 +90,7 @@ impl<'a> Value<'a> {
     }
 
     fn text(self) -> Option<std::borrow::Cow<'a, str>> {
-        (self.raw != NULL.as_bytes()).then(|| unescape(self.raw, &self.separators, self.charset))
+        (!is_null(self.raw)).then(|| unescape(self.raw, &self.separators, self.charset))
     }
 }
 
@@ -172,7 +172,7 @@ mod tests {
     fn null_is_null_and_absent_is_absent() {
         check(
             "PID|\"\"|^\"\"|\"\"&x|\"\" |",
-            r#"{"1":[{"1":null}],"2":[{"2":null}],"3":[{"1":{"1":null,"2":"x"}}],"4":[{"1":"\"\" "}]}"#,
+            r#"{"1":[{"1":null}],"2":[{"2":null}],"3":[{"1":{"1":null,"2":"x"}}],"4":[{"1":null}]}"#,
         );
     }
 

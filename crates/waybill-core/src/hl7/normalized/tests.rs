@@ -67,7 +67,7 @@ fn check(body: &[u8], content_type: &str) {
     if first["warnings"].as_array().unwrap().iter().any(is_guess) {
         // what was no text has become text: nothing is left to warn of
         (first["warnings"], reread["warnings"]) = (Json::Null, Json::Null);
-    } else if body.is_ascii() || !text.contains(r"\\X") {
+    } else if !text.contains(r"\\X") {
         // beside a hexadecimal sequence that is no text, the parts' own reader guesses
         same_parts(body, content_type, &again);
     }

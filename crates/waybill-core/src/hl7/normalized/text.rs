@@ -12,6 +12,11 @@ use crate::hl7::{Charset, Separators, Value};
 /// HL7's null value, as it is written (HL7 2.5.1, 2.5.3).
 pub(super) const NULL: &str = "\"\"";
 
+/// Whether `raw` is the null value; blanks behind it mean nothing.
+pub(super) fn is_null(raw: &[u8]) -> bool {
+    raw.trim_ascii_end() == NULL.as_bytes()
+}
+
 /// The text of `raw`. Nothing is trimmed. Takes time linear in its length.
 pub(super) fn unescape<'a>(raw: &'a [u8], separators: &Separators, charset: Charset) -> Cow<'a, str> {
     let text = charset.decode(raw);
@@ -26,14 +31,13 @@ pub(super) fn unescape<'a>(raw: &'a [u8], separators: &Separators, charset: Char
 
 /// The text of `raw` by state, without trailing blanks.
 pub(super) fn value<'a>(raw: &'a [u8], separators: &Separators, charset: Charset) -> Value<Cow<'a, str>> {
-    if raw == NULL.as_bytes() {
+    if is_null(raw) {
         return Value::Null;
     }
     let text = unescape(raw, separators, charset);
     let kept = text.trim_ascii_end();
     match kept {
         "" => Value::Absent,
-        NULL if kept.len() < text.len() => Value::Null,
         _ if kept.len() == text.len() => Value::Present(text),
         _ => Value::Present(Cow::Owned(kept.to_owned())),
     }
@@ -43,8 +47,9 @@ pub(super) fn value<'a>(raw: &'a [u8], separators: &Separators, charset: Charset
 /// of an escape character or because its own escape characters cannot be told from sequences.
 pub(super) fn escape(text: &str, separators: &Separators) -> Option<String> {
     let mark = separators.escape.map(char::from);
-    if text == NULL {
-        return mark.map(|mark| format!("{mark}X22{mark}{mark}X22{mark}"));
+    if let Some(blanks) = text.strip_prefix(NULL).filter(|blanks| blanks.trim_ascii().is_empty()) {
+        let (mark, blanks) = (mark?, escape(blanks, separators)?);
+        return Some(format!("{mark}X22{mark}{mark}X22{mark}{blanks}"));
     }
     let keeps_marks = mark.is_some_and(|mark| has_sequences(text, mark));
     let mut written = String::with_capacity(text.len());
@@ -224,6 +229,7 @@ mod tests {
         check(r"\XC3\\XA9\t", "ét", "ét");
         check(r"\X5C\", r"\", r"\E\");
         check(r"\X2222\", "\"\"", r"\X22\\X22\");
+        check("\\X2222\\ \t", "\"\" \t", "\\X22\\\\X22\\ \t");
     }
 
     #[test]

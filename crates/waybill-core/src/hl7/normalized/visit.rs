@@ -28,5 +28,5 @@ fn location(reader: &Reader<'_>, pv1: &Located<'_>) -> Value<Json> {
         location.put(key, reader.string(first.component(n)));
     }
     location.put("facility", reader.string(first.component(4).subcomponent(1)));
-    location.of(first.raw())
+    reader.part(location, first.raw())
 }
