@@ -54,7 +54,7 @@ fn router(readiness: Readiness, metrics: &'static PrometheusHandle, lifecycle: &
                 if stop.is_cancelled() {
                     missing.push("stopping".to_owned());
                 }
-                ready(&missing)
+                ready(&missing, &readiness.missed())
             }),
         )
         .route(
@@ -65,9 +65,10 @@ fn router(readiness: Readiness, metrics: &'static PrometheusHandle, lifecycle: &
         )
 }
 
-fn ready(missing: &[String]) -> Response {
+fn ready(missing: &[String], missed: &[String]) -> Response {
+    let notes: String = missed.iter().map(|line| format!("goes on without {line}\n")).collect();
     if missing.is_empty() {
-        return "ready\n".into_response();
+        return format!("ready\n{notes}").into_response();
     }
-    (StatusCode::SERVICE_UNAVAILABLE, missing.join("\n") + "\n").into_response()
+    (StatusCode::SERVICE_UNAVAILABLE, missing.join("\n") + "\n" + &notes).into_response()
 }

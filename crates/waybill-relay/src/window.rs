@@ -44,9 +44,10 @@ impl Relay {
             self.settle(&lane, &window, &settled).await?;
             if settled.is_broken() {
                 report.broken = true;
-                break;
+                return Ok(report);
             }
         }
+        session.gate.report();
         Ok(report)
     }
 

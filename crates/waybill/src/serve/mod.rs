@@ -7,6 +7,7 @@
 mod abandoned;
 mod balance;
 mod buried;
+mod drain;
 mod figures;
 mod forgotten;
 mod skipped;
@@ -20,6 +21,8 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use waybill_broker::Broker;
 use waybill_broker::api::Api;
+use waybill_broker::guard::Guard;
+use waybill_broker::prometheus::Endpoints;
 use waybill_process::{Lifecycle, Readiness, admin};
 use waybill_relay::Relay;
 use waybill_store::Store;
@@ -38,17 +41,14 @@ pub async fn start(config: Config, lifecycle: &Lifecycle) -> anyhow::Result<Sock
     let store = Store::new(&config.database, "waybill serve")?;
     let broker = Broker::new(&config.amqp)?;
     let directory = Directory::default();
-    keep_directory(&config, &store, &directory, readiness, lifecycle);
+    keep_directory(&config, &store, &directory, readiness.clone(), lifecycle);
+    let api = Api::configured(&config.rabbitmq_api, broker.vhost())?;
     if config.relay.enabled {
         let hint = Arc::new(Notify::new());
-        let relay = Relay::new(store.clone(), broker.clone(), config.relay.clone(), hint);
+        let guard = keep_guard(api.clone(), lifecycle);
+        let relay = Relay::new(store.clone(), broker.clone(), config.relay.clone(), hint, guard, readiness);
         lifecycle.component("relay", relay.run(lifecycle.stop()));
     }
-    let api = if config.rabbitmq_api.url.is_empty() {
-        None
-    } else {
-        Some(Api::new(&config.rabbitmq_api.url, broker.vhost())?)
-    };
     let every = Duration::from_millis(config.serve.sweep_ms);
     let rows_max = config.serve.sweep_rows_max;
     let stop = || lifecycle.stop();
@@ -68,9 +68,22 @@ pub async fn start(config: Config, lifecycle: &Lifecycle) -> anyhow::Result<Sock
         round: balance::Round::default(),
     };
     lifecycle.component("balance", run(balance, every, stop()));
+    lifecycle.component("drain", run(drain::Drain::new(store.clone(), directory.clone()), every, stop()));
     lifecycle.component("figures", run(figures::Figures::new(store, directory.clone()), every, stop()));
-    lifecycle.component("watch", run(watch::Watch::new(broker, api, directory), every, stop()));
+    let views = watch::Views { api, endpoints: Endpoints::configured(&config.rabbitmq_api, broker.vhost())? };
+    lifecycle.component("watch", run(watch::Watch::new(broker, views, directory), every, stop()));
     Ok(admin)
+}
+
+/// What is known to be unsafe, kept up to date for the relay.
+fn keep_guard(api: Option<Api>, lifecycle: &Lifecycle) -> Guard {
+    let guard = Guard::default();
+    let kept = guard.clone().keep(api, lifecycle.stop());
+    lifecycle.component("guard", async move {
+        kept.await;
+        Ok(())
+    });
+    guard
 }
 
 /// Keeps the directory fresh; whether the ledger answers is this process's readiness.
