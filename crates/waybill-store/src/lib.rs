@@ -16,6 +16,7 @@ pub mod directory;
 mod effects;
 pub mod error;
 pub mod gauges;
+pub mod health;
 pub mod message;
 pub mod migrate;
 mod ordering;

@@ -3,6 +3,7 @@
 mod apply;
 mod body;
 mod dead;
+mod doctor;
 mod message;
 mod migrate;
 mod report;
@@ -70,7 +71,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
 const fn needs(command: &Command) -> &'static [Need] {
     match command {
         Command::Source(Source::RotateKey { .. }) | Command::Apply { .. } => &[Need::Ledger, Need::Pepper],
-        Command::Topology(_) | Command::Serve => &[Need::Ledger, Need::Broker],
+        Command::Topology(_) | Command::Serve | Command::Doctor { .. } => &[Need::Ledger, Need::Broker],
         _ => &[Need::Ledger],
     }
 }
@@ -103,6 +104,7 @@ async fn dispatch(command: Command, config: &Config) -> anyhow::Result<Ended> {
             dead::discard(&store, &ids, &reason, output).await
         }
         Command::Report { output } => report::run(&store, output).await,
+        Command::Doctor { processes, output } => doctor::run(&store, config, &processes, output).await,
         Command::Serve => Ok(Ended::Done),
     };
     store.close().await;
