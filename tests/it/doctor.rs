@@ -55,7 +55,10 @@ async fn a_healthy_gateway_passes_every_check() {
         for (area, checks) in [
             ("configuration", &["settings"][..]),
             ("postgresql", &["reachable", "version", "migrated", "full_page_writes", "primary", "clock"]),
-            ("rabbitmq", &["reachable", "topology", "alarms", "quorum", "policies", "consumers", "depth"]),
+            (
+                "rabbitmq",
+                &["reachable", "version", "topology", "alarms", "quorum", "policies", "consumers", "depth"],
+            ),
             ("ledger", &["balance", "due", "held", "dead", "sources", "overdue", "silence"]),
             ("process", &["worker", "waybill-serve"]),
         ] {

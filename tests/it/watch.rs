@@ -207,3 +207,79 @@ async fn the_nodes_own_figures_stand_in_for_a_silent_api() {
     })
     .await;
 }
+
+/// Every series of the contract, with the labels that a source, a lane or a queue of this world has.
+const CONTRACT: [&str; 32] = [
+    "waybill_messages_accepted_total{source=\"tis\"}",
+    "waybill_messages_duplicate_total{source=\"tis\"}",
+    "waybill_messages_refused_total{source=\"tis\",problem=\"malformed-body\"}",
+    "waybill_accept_seconds_count",
+    "waybill_publishes_total{result=\"confirmed\"}",
+    "waybill_publishes_total{result=\"returned\"}",
+    "waybill_publishes_total{result=\"nacked\"}",
+    "waybill_publishes_total{result=\"timeout\"}",
+    "waybill_publishes_total{result=\"failed\"}",
+    "waybill_confirm_seconds_count",
+    "waybill_messages_processed_total{source=\"tis\",kind=\"conditions-of-joining\"}",
+    "waybill_attempts_total{source=\"tis\",kind=\"conditions-of-joining\",outcome=\"processed\"}",
+    "waybill_process_seconds_count",
+    "waybill_end_to_end_seconds_count",
+    "waybill_due_messages",
+    "waybill_due_oldest_seconds",
+    "waybill_held_messages",
+    "waybill_dead_letters{source=\"tis\",kind=\"conditions-of-joining\",reason=\"validation\"}",
+    "waybill_overdue_messages{source=\"tis\"}",
+    "waybill_source_silent_seconds{source=\"tis\"}",
+    "waybill_unaccounted_messages{source=\"tis\"}",
+    "waybill_queue_ready{queue=\"waybill.work.default\"}",
+    "waybill_queue_unacked{queue=\"waybill.work.default\"}",
+    "waybill_queue_consumers{queue=\"waybill.work.default\"}",
+    "waybill_queue_idle{queue=\"waybill.work.default\"}",
+    "waybill_queue_ready{queue=\"waybill.dead\"}",
+    "waybill_broker_up",
+    "waybill_broker_alarm{kind=\"memory\"}",
+    "waybill_broker_alarm{kind=\"disk\"}",
+    "waybill_broker_blocked",
+    "waybill_drain_seconds{lane=\"default\"}",
+    "waybill_broker_watch_up",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_series_of_the_contract_exists_from_the_start() {
+    World::run(async |mut world| {
+        world.everything().await;
+        let admin = world.serve(&[]).await;
+        for series in CONTRACT {
+            until(&format!("{series} to exist"), || async { shown(&world, &admin, series).await.is_some() })
+                .await;
+        }
+        world
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn figures_of_what_is_gone_do_not_stand_still() {
+    World::run(async |mut world| {
+        let quiet = |lane: &str| {
+            let source = format!(
+                "[[source]]\nname = \"quiet\"\nformat = \"opaque\"\nsilence_s = 5\nlane = \"{lane}\"\n"
+            );
+            format!("{}{source}", crate::support::world::SOURCES)
+        };
+        world.apply(&quiet("quiet")).await;
+        let admin = world.serve(&[]).await;
+        let ready = "waybill_queue_ready{queue=\"waybill.work.quiet\"}";
+        let silence = "waybill_source_silence_max_seconds{source=\"quiet\"}";
+        let silent = "waybill_source_silent_seconds{source=\"quiet\"}";
+        until_shown(&world, &admin, ready, "0").await;
+        until_shown(&world, &admin, silence, "5").await;
+        world.apply(&quiet("default")).await;
+        until_shown(&world, &admin, ready, "NaN").await;
+        world.apply(crate::support::world::SOURCES).await;
+        until_shown(&world, &admin, silence, "0").await;
+        until_shown(&world, &admin, silent, "NaN").await;
+        world
+    })
+    .await;
+}

@@ -66,9 +66,11 @@ fn router(readiness: Readiness, metrics: &'static PrometheusHandle, lifecycle: &
 }
 
 fn ready(missing: &[String], missed: &[String]) -> Response {
-    let notes: String = missed.iter().map(|line| format!("goes on without {line}\n")).collect();
-    if missing.is_empty() {
-        return format!("ready\n{notes}").into_response();
-    }
-    (StatusCode::SERVICE_UNAVAILABLE, missing.join("\n") + "\n" + &notes).into_response()
+    let (status, mut lines) = if missing.is_empty() {
+        (StatusCode::OK, vec!["ready".to_owned()])
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, missing.to_vec())
+    };
+    lines.extend(missed.iter().map(|line| format!("goes on without {line}")));
+    (status, lines.join("\n") + "\n").into_response()
 }
