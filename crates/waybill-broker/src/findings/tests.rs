@@ -51,6 +51,7 @@ fn check(pointer: &str, value: Value, expected: &[(Weight, &str)]) {
 }
 
 /// A policy on the work queue that sets one key.
+#[expect(clippy::needless_pass_by_value, reason = "so that a case is one line")]
 fn policy(key: &str, value: Value, expected: &[(Weight, &str)]) {
     check("/queues/0/effective_policy_definition", json!({key: value}), expected);
 }

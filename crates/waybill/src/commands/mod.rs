@@ -104,7 +104,9 @@ async fn dispatch(command: Command, config: &Config) -> anyhow::Result<Ended> {
             dead::discard(&store, &ids, &reason, output).await
         }
         Command::Report { output } => report::run(&store, output).await,
-        Command::Doctor { processes, output } => doctor::run(&store, config, &processes, output).await,
+        Command::Doctor { processes, output } => {
+            Box::pin(doctor::run(&store, config, &processes, output)).await
+        }
         Command::Serve => Ok(Ended::Done),
     };
     store.close().await;

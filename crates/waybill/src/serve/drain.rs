@@ -98,7 +98,6 @@ mod tests {
     use super::*;
 
     #[test]
-    #[expect(clippy::float_cmp, reason = "what is compared was not rounded")]
     fn a_lane_takes_its_backlog_over_its_speed() {
         let second = Duration::from_secs(1);
         let mut lane = Lane { messages: 100.0, speed: None };

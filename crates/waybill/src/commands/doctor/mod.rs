@@ -44,7 +44,7 @@ pub(super) async fn run(
         println!("{}", table::json(&serde_json::json!({"healthy": healthy, "checks": checks}))?);
     } else {
         let rows = checks.iter().map(|check| {
-            let what = format!("{} {}", check.area, check.check);
+            let what = format!("{} {}", check.area, check.name);
             vec![check.verdict.as_str().into(), what, check.reason.clone(), check.remedy.into()]
         });
         println!("{}", table::table(&["verdict", "check", "reason", "remedy"], rows));

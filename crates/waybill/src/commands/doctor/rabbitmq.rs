@@ -28,14 +28,13 @@ pub(super) async fn look(store: &Store, config: &Config) -> Vec<Check> {
         }
     };
     let depths = over_amqp(&broker, &lanes, &mut checks).await;
-    let seen = match &api {
-        Some(api) => over_api(api, &lanes, &mut checks).await,
-        None => {
-            for check in ["version", "alarms", "quorum", "blocked", "policies"] {
-                checks.note(check, Verdict::Unknown, "no management API is configured", NO_API);
-            }
-            None
+    let seen = if let Some(api) = &api {
+        over_api(api, &lanes, &mut checks).await
+    } else {
+        for check in ["version", "alarms", "quorum", "blocked", "policies"] {
+            checks.note(check, Verdict::Unknown, "no management API is configured", NO_API);
         }
+        None
     };
     if let Some(depths) = depths {
         queues(store, &lanes, &depths, seen.as_ref(), &mut checks).await;

@@ -33,7 +33,8 @@ pub(super) struct Check {
     /// What was looked at: `postgresql`, `rabbitmq`, `ledger`, `process` or `configuration`.
     pub(super) area: &'static str,
     /// The check's name; stable.
-    pub(super) check: &'static str,
+    #[serde(rename = "check")]
+    pub(super) name: &'static str,
     /// How it came out.
     pub(super) verdict: Verdict,
     /// Why.
@@ -67,7 +68,7 @@ impl Checks {
         reason: impl Into<String>,
         remedy: &'static str,
     ) {
-        self.made.push(Check { area: self.area, check, verdict, reason: reason.into(), remedy });
+        self.made.push(Check { area: self.area, name: check, verdict, reason: reason.into(), remedy });
     }
 
     /// Well if `fine`, else `verdict` with what to do.
