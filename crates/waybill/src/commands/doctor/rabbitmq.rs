@@ -118,7 +118,7 @@ async fn over_api(api: &Api, lanes: &[String], checks: &mut Checks) -> Option<Se
             let reason = if critical {
                 "a queue has lost its majority, or would with one more node"
             } else {
-                "one more node may go"
+                "none at risk (of a single node RabbitMQ always says so)"
             };
             let remedy = "bring the missing nodes back before anything else is restarted";
             checks.judge("quorum", !critical, Verdict::Warn, reason, remedy);
