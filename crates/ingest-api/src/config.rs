@@ -49,6 +49,8 @@ pub struct Config {
     pub database: waybill_store::Config,
     /// The section `amqp`.
     pub amqp: waybill_broker::Config,
+    /// The section `rabbitmq_api`.
+    pub rabbitmq_api: waybill_broker::api::Config,
     /// The secret under which keys are hashed.
     pub pepper: Pepper,
     /// The section `ingest`.
@@ -75,6 +77,7 @@ impl Config {
     pub fn read(mut layers: Layers) -> Result<Self, Mistakes> {
         let database: Option<waybill_store::Config> = layers.section("database");
         let amqp: Option<waybill_broker::Config> = layers.section("amqp");
+        let rabbitmq_api = layers.section("rabbitmq_api");
         let auth: Option<credential::Config> = layers.section("auth");
         let ingest: Option<Ingest> = layers.section("ingest");
         let relay: Option<waybill_relay::Config> = layers.section("relay");
@@ -98,6 +101,7 @@ impl Config {
             Some(Self {
                 database: database?,
                 amqp: amqp?,
+                rabbitmq_api: rabbitmq_api?,
                 pepper: pepper?,
                 ingest: ingest?,
                 relay: relay?,

@@ -32,6 +32,8 @@ use anyhow::Context as _;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use waybill_broker::Broker;
+use waybill_broker::api::Api;
+use waybill_broker::guard::Guard;
 use waybill_process::{Lifecycle, Readiness, admin, http};
 use waybill_relay::Relay;
 use waybill_store::Store;
@@ -70,7 +72,14 @@ pub async fn start(config: Config, lifecycle: &Lifecycle) -> anyhow::Result<Addr
     let batches = batch_writer::start(&config, &hint, lifecycle)?;
     if config.relay.enabled {
         let broker = Broker::new(&config.amqp)?;
-        let relay = Relay::new(store.clone(), broker, config.relay.clone(), hint);
+        let guard = Guard::default();
+        let api = Api::configured(&config.rabbitmq_api, broker.vhost())?;
+        let kept = guard.clone().keep(api, lifecycle.stop());
+        lifecycle.component("guard", async move {
+            kept.await;
+            Ok(())
+        });
+        let relay = Relay::new(store.clone(), broker, config.relay.clone(), hint, guard, readiness.clone());
         lifecycle.component("relay", relay.run(lifecycle.stop()));
     }
     let limits = http::Limits {

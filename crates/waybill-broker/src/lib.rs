@@ -9,6 +9,9 @@ pub mod connection;
 pub mod consumer;
 pub mod dead;
 pub mod error;
+pub mod findings;
+pub mod guard;
+pub mod prometheus;
 pub mod publisher;
 pub mod topology;
 

@@ -1,8 +1,8 @@
 //! The topology: every exchange, queue and binding, in one place.
 //!
 //! What keeps messages safe (quorum queues, `reject-publish`, at-least-once dead-lettering, a
-//! delivery limit) stands in the queues' own arguments, which nobody can change behind our back;
-//! a policy cannot loosen them. There is no alternate exchange: an unroutable publish must come
+//! delivery limit) stands in the queues' own arguments, which nobody can change behind our back. A
+//! policy can still loosen some of them: [`crate::findings`] sees to that. There is no alternate exchange: an unroutable publish must come
 //! back, so that its message stays due. `waybill.dead` ends every dead-letter route: a cycle would
 //! make RabbitMQ drop messages silently.
 
@@ -28,8 +28,15 @@ pub const LENGTH_MAX: i64 = 1_000_000;
 
 /// The work queue of a lane.
 pub fn work_queue(lane: &str) -> String {
-    format!("waybill.work.{lane}")
+    format!("{WORK}{lane}")
 }
+
+/// The lane of a work queue; none for another queue.
+pub fn lane_of(queue: &str) -> Option<&str> {
+    queue.strip_prefix(WORK)
+}
+
+const WORK: &str = "waybill.work.";
 
 /// A queue as it must be.
 #[derive(Debug, Clone, PartialEq, Eq)]

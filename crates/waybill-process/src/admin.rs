@@ -54,7 +54,7 @@ fn router(readiness: Readiness, metrics: &'static PrometheusHandle, lifecycle: &
                 if stop.is_cancelled() {
                     missing.push("stopping".to_owned());
                 }
-                ready(&missing)
+                ready(&missing, &readiness.missed())
             }),
         )
         .route(
@@ -65,9 +65,12 @@ fn router(readiness: Readiness, metrics: &'static PrometheusHandle, lifecycle: &
         )
 }
 
-fn ready(missing: &[String]) -> Response {
-    if missing.is_empty() {
-        return "ready\n".into_response();
-    }
-    (StatusCode::SERVICE_UNAVAILABLE, missing.join("\n") + "\n").into_response()
+fn ready(missing: &[String], missed: &[String]) -> Response {
+    let (status, mut lines) = if missing.is_empty() {
+        (StatusCode::OK, vec!["ready".to_owned()])
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, missing.to_vec())
+    };
+    lines.extend(missed.iter().map(|line| format!("goes on without {line}")));
+    (status, lines.join("\n") + "\n").into_response()
 }

@@ -11,10 +11,11 @@ mod room;
 mod window;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
+use waybill_broker::guard::Guard;
 use waybill_broker::publisher::Publisher;
 use waybill_broker::{Broker, BrokerError, Link};
 use waybill_process::{Readiness, chance};
@@ -73,36 +74,48 @@ pub struct Relay {
     broker: Broker,
     config: Config,
     hint: Arc<Notify>,
+    guard: Guard,
+    condition: Readiness,
 }
+
+/// A session that lasted this long had got going.
+const GOING: Duration = Duration::from_secs(10);
 
 /// The label values of `waybill_publishes_total`.
 const RESULTS: [&str; 5] = ["confirmed", "returned", "nacked", "timeout", "failed"];
 
 impl Relay {
-    /// A relay that `hint` wakes.
-    pub fn new(store: Store, broker: Broker, config: Config, hint: Arc<Notify>) -> Self {
+    /// A relay that `hint` wakes and `guard` may stop. What it lacks it says in `condition`, as
+    /// `relay`, `ledger-of-relay` and `topology`: the process goes on without it.
+    pub fn new(
+        store: Store,
+        broker: Broker,
+        config: Config,
+        hint: Arc<Notify>,
+        guard: Guard,
+        condition: Readiness,
+    ) -> Self {
         for result in RESULTS {
             metrics::counter!("waybill_publishes_total", "result" => result).increment(0);
         }
         metrics::gauge!("waybill_broker_blocked").set(0.0);
         // asking for a histogram makes it exist
         let _ = metrics::histogram!("waybill_confirm_seconds");
-        Self { store, broker, config, hint }
+        Self { store, broker, config, hint, guard, condition }
     }
 
     /// Publishes what is due until told to stop, through any number of connections.
     pub async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
-        let condition = Readiness::default();
         let mut wait = Duration::from_millis(200);
         while !stop.is_cancelled() {
-            let ended = self.session(&stop, &condition).await;
-            if condition.missing().is_empty() {
+            let began = Instant::now();
+            match self.session(&stop).await {
+                Ok(()) => break,
+                Err(error) => self.condition.misses("relay", error.to_string()),
+            }
+            if began.elapsed() > GOING {
                 // it got going: the waits start anew
                 wait = Duration::from_millis(200);
-            }
-            match ended {
-                Ok(()) => break,
-                Err(error) => condition.lacks("relay", error.to_string()),
             }
             tokio::select! {
                 () = stop.cancelled() => break,
@@ -114,13 +127,13 @@ impl Relay {
     }
 
     /// One connection's life: connect, publish until something breaks.
-    async fn session(&self, stop: &CancellationToken, condition: &Readiness) -> Result<(), RelayError> {
+    async fn session(&self, stop: &CancellationToken) -> Result<(), RelayError> {
         let link = self.broker.connect("waybill relay").await?;
         let publisher = Publisher::open(&link).await?;
-        let mut session =
-            Session { link, publisher, rooms: room::Rooms::default(), gate: gate::Gate::default() };
-        condition.has("relay");
-        let ended = self.publish_until_stopped(stop, &mut session, condition).await;
+        let gate = gate::Gate::new(self.guard.clone(), self.condition.clone());
+        let mut session = Session { link, publisher, rooms: room::Rooms::default(), gate };
+        self.condition.has("relay");
+        let ended = self.publish_until_stopped(stop, &mut session).await;
         metrics::gauge!("waybill_broker_blocked").set(0.0);
         if ended.is_ok() {
             session.link.close().await;
@@ -151,7 +164,6 @@ impl Relay {
         &self,
         stop: &CancellationToken,
         session: &mut Session,
-        condition: &Readiness,
     ) -> Result<(), RelayError> {
         while !stop.is_cancelled() {
             // interest is registered before looking, so that no hint falls in between
@@ -170,10 +182,12 @@ impl Relay {
                     }
                     Ok(report) => {
                         more = report.more;
-                        condition.has("ledger");
+                        self.condition.has("ledger-of-relay");
                     }
                     // the ledger's trouble is no reason to leave the broker
-                    Err(RelayError::Store(error)) => condition.lacks("ledger", error.to_string()),
+                    Err(RelayError::Store(error)) => {
+                        self.condition.misses("ledger-of-relay", error.to_string());
+                    }
                     Err(broker) => return Err(broker),
                 }
             }

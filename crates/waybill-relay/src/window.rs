@@ -48,9 +48,10 @@ impl Relay {
             drill::point("relay.after_recorded");
             if settled.is_broken() {
                 report.broken = true;
-                break;
+                return Ok(report);
             }
         }
+        session.gate.report();
         Ok(report)
     }
 

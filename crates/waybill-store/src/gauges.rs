@@ -2,6 +2,7 @@
 //! has been silent. Each is one query over a narrow index.
 
 use sqlx::Row as _;
+use uuid::Uuid;
 
 use crate::{Store, StoreError};
 
@@ -21,10 +22,21 @@ pub struct SourceFigures {
     pub source: String,
     /// Unfinished longer than the source's deadline.
     pub overdue: i64,
-    /// Seconds since its last message, or since it was applied or changed.
-    pub silent_s: f64,
-    /// Its `silence_s`; 0: it may be silent.
+    /// Seconds since its last message, or since it was applied or changed; none: it is disabled.
+    pub silent_s: Option<f64>,
+    /// Its `silence_s`; 0: it may be silent, as any disabled source.
     pub silence_s_max: f64,
+}
+
+/// How much one lane's workers have to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Backlog {
+    /// The lane.
+    pub lane: String,
+    /// Messages due now, published or in hand.
+    pub messages: i64,
+    /// Messages accepted after the moment asked for.
+    pub arrived: i64,
 }
 
 impl Store {
@@ -57,7 +69,29 @@ impl Store {
         .await?)
     }
 
-    /// Overdue messages and silence, by enabled source.
+    /// How much each lane's workers have to do, and how much came in after the message id `since`.
+    pub async fn backlogs(&self, since: Uuid) -> Result<Vec<Backlog>, StoreError> {
+        let rows: Vec<(String, i64, i64)> = sqlx::query_as(
+            "with work as (
+                 -- each part has its own small index
+                 select lane from progress where due_at <= now()
+                 union all select lane from progress where state = 'published'
+                 union all select lane from progress where state = 'processing'
+             ), waiting as (
+                 select lane, count(*) as messages from work group by lane
+             ), arrived as (
+                 select lane, count(*) as messages from progress where id > $1 group by lane
+             )
+             select coalesce(w.lane, a.lane), coalesce(w.messages, 0), coalesce(a.messages, 0)
+             from waiting w full join arrived a on a.lane = w.lane",
+        )
+        .bind(since)
+        .fetch_all(self.pool())
+        .await?;
+        Ok(rows.into_iter().map(|(lane, messages, arrived)| Backlog { lane, messages, arrived }).collect())
+    }
+
+    /// Overdue messages and silence, by source, disabled ones too: their messages go on.
     pub async fn source_figures(&self) -> Result<Vec<SourceFigures>, StoreError> {
         let rows = sqlx::query(
             "with unfinished as (
@@ -76,11 +110,11 @@ impl Store {
              )
              select s.name as source,
                     coalesce((select messages from late where late.source = s.name), 0) as overdue,
-                    extract(epoch from now() - greatest(s.changed_at,
+                    case when s.enabled then extract(epoch from now() - greatest(s.changed_at,
                         (select received_at from receipt r where r.source = s.name
-                         order by id desc limit 1)))::float8 as silent_s,
-                    (s.spec->>'silence_s')::float8 as silence_s_max
-             from source s where s.enabled order by s.name",
+                         order by id desc limit 1)))::float8 end as silent_s,
+                    case when s.enabled then (s.spec->>'silence_s')::float8 else 0 end as silence_s_max
+             from source s order by s.name",
         )
         .fetch_all(self.pool())
         .await?;

@@ -18,6 +18,7 @@ mod effects;
 pub mod error;
 pub mod finding;
 pub mod gauges;
+pub mod health;
 pub mod lost;
 pub mod message;
 pub mod migrate;

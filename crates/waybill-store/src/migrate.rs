@@ -52,6 +52,14 @@ impl Store {
         Ok(Migrated { before, now: MIGRATIONS.len() })
     }
 
+    /// How many migrations the ledger has, and how many this version knows; changes nothing.
+    ///
+    /// # Errors
+    /// When the ledger does not answer.
+    pub async fn migrations(&self) -> Result<Migrated, StoreError> {
+        Ok(Migrated { before: self.applied().await?, now: MIGRATIONS.len() })
+    }
+
     /// How many migrations the ledger has; 0 for an empty database.
     async fn applied(&self) -> Result<usize, StoreError> {
         let known: Option<String> =

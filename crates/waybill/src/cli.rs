@@ -62,6 +62,15 @@ pub enum Command {
         #[command(flatten)]
         output: Output,
     },
+    /// Check everything Waybill depends on; exit 1 when a check fails.
+    Doctor {
+        /// The processes.
+        #[command(flatten)]
+        processes: Processes,
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
+    },
     /// Run the serving process: a relay, sweeps, figures.
     Serve,
 }
@@ -72,6 +81,20 @@ pub struct Output {
     /// Print JSON for machines.
     #[arg(long)]
     pub json: bool,
+}
+
+/// Where the processes' admin ports are.
+#[derive(Debug, Clone, Args)]
+pub struct Processes {
+    /// Of ingest-api.
+    #[arg(long, value_name = "URL", env = "WAYBILL_INGEST_ADMIN_URL")]
+    pub ingest_admin_url: Option<String>,
+    /// Of the workers, separated by commas.
+    #[arg(long, value_name = "URLS", value_delimiter = ',', env = "WAYBILL_WORKER_ADMIN_URLS")]
+    pub worker_admin_urls: Vec<String>,
+    /// Of waybill serve.
+    #[arg(long, value_name = "URL", env = "WAYBILL_SERVE_ADMIN_URL")]
+    pub serve_admin_url: Option<String>,
 }
 
 /// Commands on the topology.

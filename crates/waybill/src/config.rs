@@ -48,13 +48,6 @@ impl Serve {
     }
 }
 
-/// The section `rabbitmq_api`.
-#[derive(Clone, Deserialize)]
-pub struct RabbitmqApi {
-    /// Where the management API is; empty: not used. Holds a password.
-    pub url: String,
-}
-
 /// What every command may use; each has what it needs checked with [`Config::load`].
 #[derive(Clone)]
 pub struct Config {
@@ -63,7 +56,7 @@ pub struct Config {
     /// The section `amqp`.
     pub amqp: waybill_broker::Config,
     /// The section `rabbitmq_api`.
-    pub rabbitmq_api: RabbitmqApi,
+    pub rabbitmq_api: waybill_broker::api::Config,
     /// The secret under which keys are hashed, where one is set.
     pub pepper: Option<Pepper>,
     /// The section `relay`.

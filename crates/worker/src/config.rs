@@ -31,6 +31,8 @@ pub struct Config {
     pub database: waybill_store::Config,
     /// The section `amqp`.
     pub amqp: waybill_broker::Config,
+    /// The section `rabbitmq_api`.
+    pub rabbitmq_api: waybill_broker::api::Config,
     /// The section `worker`.
     pub worker: Worker,
     /// The section `process`.
@@ -53,6 +55,7 @@ impl Config {
     pub fn read(mut layers: Layers) -> Result<Self, Mistakes> {
         let database = layers.section("database");
         let amqp = layers.section("amqp");
+        let rabbitmq_api = layers.section("rabbitmq_api");
         let worker: Option<Worker> = layers.section("worker");
         let process = layers.section("process");
         layers.needs("database", "url");
@@ -66,8 +69,15 @@ impl Config {
                 "worker.claim_lease_s must be more than twice worker.process_timeout_s, or live claims are abandoned",
             );
         }
-        let config =
-            (|| Some(Self { database: database?, amqp: amqp?, worker: worker?, process: process? }))();
+        let config = (|| {
+            Some(Self {
+                database: database?,
+                amqp: amqp?,
+                rabbitmq_api: rabbitmq_api?,
+                worker: worker?,
+                process: process?,
+            })
+        })();
         layers.finish(config)
     }
 }

@@ -5,12 +5,13 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use waybill_broker::consumer::{Consumer, Delivery};
+use waybill_broker::guard::Guard;
 use waybill_broker::{Broker, BrokerError, Link, topology};
 use waybill_process::Readiness;
 
@@ -23,12 +24,15 @@ const SUSPECT_AFTER: u32 = 2;
 const HUNG_MAX: usize = 8;
 /// How often a changed set of lanes is looked for.
 const LANES_EVERY: Duration = Duration::from_secs(2);
+/// How often lanes that were safe are looked at again.
+const TRUST: Duration = Duration::from_secs(30);
 
 /// What a session has seen when it began.
 struct View<'a> {
     lanes: &'a [String],
     unsafe_lanes: Vec<String>,
     link: &'a Link,
+    at: Instant,
 }
 
 /// The consuming component.
@@ -40,8 +44,10 @@ pub struct Consume {
     pub executor: Arc<Executor>,
     /// The section `worker`.
     pub config: Worker,
-    /// The part `broker` is this component's.
+    /// The parts `broker` and `topology` are this component's.
     pub readiness: Readiness,
+    /// What is known to be unsafe.
+    pub guard: Guard,
 }
 
 impl Consume {
@@ -85,10 +91,14 @@ impl Consume {
         let safe: Vec<String> = lanes.iter().filter(|lane| !unsafe_lanes.contains(lane)).cloned().collect();
         let mut consumer = Consumer::start(&link, &safe, self.config.prefetch).await?;
         self.readiness.has("broker");
-        tracing::info!(lanes = ?safe, "consuming");
+        tracing::info!(lanes = ?safe, unsafe_lanes = ?unsafe_lanes, "consuming");
         let in_hand = TaskTracker::new();
-        let view = View { lanes, unsafe_lanes, link: &link };
-        let ended = self.pump(&view, &mut consumer, &in_hand, stop).await;
+        let mut view = View { lanes, unsafe_lanes, link: &link, at: Instant::now() };
+        let ended = if safe.is_empty() {
+            self.wait_for_a_safe_lane(&mut view, stop).await
+        } else {
+            self.pump(&mut view, &mut consumer, &in_hand, stop).await
+        };
         // first no more deliveries, then what is in hand, then the connection
         consumer.cancel().await;
         in_hand.close();
@@ -101,27 +111,45 @@ impl Consume {
     async fn unsafe_lanes(&self, link: &Link, lanes: &[String]) -> Result<Vec<String>, BrokerError> {
         let (mut found, mut reasons) = (Vec::new(), Vec::new());
         for lane in lanes {
+            let mut against = self.guard.objections(lane);
             match topology::verify(link, std::slice::from_ref(lane)).await {
                 Ok(()) => {}
-                Err(BrokerError::Unsafe(differences)) => {
-                    found.push(lane.clone());
-                    reasons.extend(differences);
-                }
+                Err(BrokerError::Unsafe(differences)) => against.extend(differences),
                 Err(error) => return Err(error),
+            }
+            if !against.is_empty() {
+                found.push(lane.clone());
+                reasons.extend(against);
             }
         }
         if found.is_empty() {
             self.readiness.has("topology");
         } else {
+            reasons.sort_unstable();
             reasons.dedup();
             self.readiness.lacks("topology", BrokerError::Unsafe(reasons).to_string());
         }
         Ok(found)
     }
 
+    /// Nothing is consumed until a lane has become safe, or other lanes are known.
+    async fn wait_for_a_safe_lane(
+        &self,
+        view: &mut View<'_>,
+        stop: &CancellationToken,
+    ) -> Result<(), BrokerError> {
+        while !stop.is_cancelled() && !self.is_outdated(view).await? {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = tokio::time::sleep(LANES_EVERY) => {}
+            }
+        }
+        Ok(())
+    }
+
     async fn pump(
         &self,
-        view: &View<'_>,
+        view: &mut View<'_>,
         consumer: &mut Consumer,
         in_hand: &TaskTracker,
         stop: &CancellationToken,
@@ -166,15 +194,19 @@ impl Consume {
         }
     }
 
-    /// Whether a new session would see more: other lanes, or one that has become safe.
-    async fn is_outdated(&self, view: &View<'_>) -> Result<bool, BrokerError> {
+    /// Whether a new session would see it otherwise: other lanes, or one that has become safe, or
+    /// is safe no longer.
+    async fn is_outdated(&self, view: &mut View<'_>) -> Result<bool, BrokerError> {
         if self.lanes() != view.lanes || self.executor.hung() >= HUNG_MAX {
             return Ok(true);
         }
-        if view.unsafe_lanes.is_empty() {
+        let objected = |lane: &String| !self.guard.objections(lane).is_empty();
+        let is_news = view.lanes.iter().any(|lane| objected(lane) && !view.unsafe_lanes.contains(lane));
+        if view.unsafe_lanes.is_empty() && !is_news && view.at.elapsed() < TRUST {
             return Ok(false);
         }
         let now = self.unsafe_lanes(view.link, view.lanes).await?;
+        view.at = Instant::now();
         Ok(now != view.unsafe_lanes)
     }
 

@@ -15,6 +15,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use waybill_broker::Broker;
+use waybill_broker::api::Api;
+use waybill_broker::guard::Guard;
 use waybill_core::kinds::Kind;
 use waybill_process::{Lifecycle, Readiness, admin};
 use waybill_store::Store;
@@ -69,7 +71,14 @@ pub async fn start(
         stop: lifecycle.stop(),
         hung: 0.into(),
     });
-    let consume = consume::Consume { broker, executor, config: config.worker, readiness };
+    let guard = Guard::default();
+    let api = Api::configured(&config.rabbitmq_api, broker.vhost())?;
+    let guarded = guard.clone().keep(api, lifecycle.stop());
+    lifecycle.component("guard", async move {
+        guarded.await;
+        Ok(())
+    });
+    let consume = consume::Consume { broker, executor, config: config.worker, readiness, guard };
     lifecycle.component("consumer", consume.run(lifecycle.stop()));
     Ok(admin)
 }

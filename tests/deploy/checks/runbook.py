@@ -7,10 +7,10 @@ from checks import ROOT, check
 from checks.alerts import alerts, metrics
 
 RUNBOOK = ROOT / "docs" / "RUNBOOK.md"
-GENERAL = {"Where to type"}
+GENERAL = {"Where to type", "waybill doctor"}
 # what the tool can do; the runbook must not send anyone to a command that is not there
-COMMANDS = {"report", "reconcile", "message show", "dead list", "topology check", "topology apply", "apply", "migrate",
-            "source rotate-key", "serve"}
+COMMANDS = {"report", "reconcile", "message show", "dead list", "dead replay", "dead discard", "topology check",
+            "topology apply", "apply", "migrate", "source rotate-key", "serve", "doctor"}
 PARTS = ("**Means.**", "**First minute.**", "**Mend.**")
 
 

@@ -3,6 +3,7 @@
 mod apply;
 mod body;
 mod dead;
+mod doctor;
 mod message;
 mod migrate;
 mod reconcile;
@@ -71,7 +72,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
 const fn needs(command: &Command) -> &'static [Need] {
     match command {
         Command::Source(Source::RotateKey { .. }) | Command::Apply { .. } => &[Need::Ledger, Need::Pepper],
-        Command::Topology(_) | Command::Serve => &[Need::Ledger, Need::Broker],
+        Command::Topology(_) | Command::Serve | Command::Doctor { .. } => &[Need::Ledger, Need::Broker],
         _ => &[Need::Ledger],
     }
 }
@@ -105,6 +106,9 @@ async fn dispatch(command: Command, config: &Config) -> anyhow::Result<Ended> {
         }
         Command::Reconcile { repair, output } => reconcile::run(&store, config, repair, output).await,
         Command::Report { output } => report::run(&store, output).await,
+        Command::Doctor { processes, output } => {
+            Box::pin(doctor::run(&store, config, &processes, output)).await
+        }
         Command::Serve => Ok(Ended::Done),
     };
     store.close().await;

@@ -1,6 +1,7 @@
 //! `waybill topology apply|check`.
 
 use waybill_broker::api::Api;
+use waybill_broker::findings::{Finding, Seen};
 use waybill_broker::{Broker, topology};
 use waybill_store::Store;
 
@@ -35,10 +36,18 @@ pub(super) async fn check(store: &Store, config: &Config, output: Output) -> any
     let link = broker.connect("waybill topology").await?;
     let mut found = topology::differences(&link, &lanes).await?;
     link.close().await;
-    let api = !config.rabbitmq_api.url.is_empty();
-    if api && found.is_empty() {
-        found = Api::new(&config.rabbitmq_api.url, broker.vhost())?.differences(&lanes).await?;
+    let api = Api::configured(&config.rabbitmq_api, broker.vhost())?;
+    let looked = match &api {
+        Some(api) => Some(Seen::read(api).await?.findings(&lanes)),
+        None => None,
+    };
+    for Finding { what, .. } in looked.into_iter().flatten() {
+        // what is missing, AMQP has said already
+        if !found.contains(&what) {
+            found.push(what);
+        }
     }
+    let api = api.is_some();
     if output.json {
         println!(
             "{}",

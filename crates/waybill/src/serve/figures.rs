@@ -1,6 +1,7 @@
-//! The ledger's figures, as metrics: due, held, dead, overdue, silent.
+//! The ledger's figures, as metrics: due, held, dead, overdue, silent. A disabled source may be
+//! silent; its messages are counted on.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use waybill_core::outcome::ErrorClass;
 use waybill_store::Store;
@@ -13,16 +14,20 @@ use super::sweep::{Done, Sweep, number};
 pub(super) struct Figures {
     store: Store,
     directory: Directory,
+    /// Source, kind and reason of every dead-letter series there is.
+    shown: HashSet<(String, String, String)>,
 }
 
 impl Figures {
-    pub(super) const fn new(store: Store, directory: Directory) -> Self {
-        Self { store, directory }
+    pub(super) fn new(store: Store, directory: Directory) -> Self {
+        Self { store, directory, shown: HashSet::new() }
     }
 
     /// Dead letters of every source, kind and class, those with none at 0.
-    async fn dead(&self) -> anyhow::Result<()> {
-        let mut counts: HashMap<(String, String, String), i64> = HashMap::new();
+    async fn dead(&mut self) -> anyhow::Result<()> {
+        // what was shown once, and is counted no more, is 0
+        let mut counts: HashMap<(String, String, String), i64> =
+            self.shown.iter().map(|key| (key.clone(), 0)).collect();
         for source in self.directory.snapshot().sources.values() {
             for class in ErrorClass::ALL {
                 let key = (source.name.clone(), source.kind_label().to_owned(), class.as_str().to_owned());
@@ -32,6 +37,7 @@ impl Figures {
         for (source, kind, class, count) in self.store.dead_counts().await? {
             counts.insert((source, kind, class), count);
         }
+        self.shown = counts.keys().cloned().collect();
         for ((source, kind, reason), count) in counts {
             metrics::gauge!("waybill_dead_letters", "source" => source, "kind" => kind, "reason" => reason)
                 .set(number(count));
@@ -55,7 +61,7 @@ impl Sweep for Figures {
             metrics::gauge!("waybill_source_silence_max_seconds", "source" => figures.source.clone())
                 .set(figures.silence_s_max);
             metrics::gauge!("waybill_source_silent_seconds", "source" => figures.source)
-                .set(figures.silent_s.max(0.0));
+                .set(figures.silent_s.map_or(f64::NAN, |silent| silent.max(0.0)));
         }
         Ok(Done::default())
     }

@@ -8,6 +8,7 @@ mod abandoned;
 mod buried;
 mod conservation;
 mod declared;
+mod drain;
 mod figures;
 mod forgotten;
 pub(crate) mod lost;
@@ -25,6 +26,8 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use waybill_broker::Broker;
 use waybill_broker::api::Api;
+use waybill_broker::guard::Guard;
+use waybill_broker::prometheus::Endpoints;
 use waybill_process::{Lifecycle, Readiness, admin};
 use waybill_relay::Relay;
 use waybill_store::Store;
@@ -43,18 +46,15 @@ pub async fn start(config: Config, lifecycle: &Lifecycle) -> anyhow::Result<Sock
     let store = Store::new(&config.database, "waybill serve")?;
     let broker = Broker::new(&config.amqp)?;
     let directory = Directory::default();
-    keep_directory(&config, &store, &directory, readiness, lifecycle);
+    keep_directory(&config, &store, &directory, readiness.clone(), lifecycle);
+    let api = Api::configured(&config.rabbitmq_api, broker.vhost())?;
     if config.relay.enabled {
         let hint = Arc::new(Notify::new());
-        let relay = Relay::new(store.clone(), broker.clone(), config.relay.clone(), hint);
+        let guard = keep_guard(api.clone(), lifecycle);
+        let relay = Relay::new(store.clone(), broker.clone(), config.relay.clone(), hint, guard, readiness);
         lifecycle.component("relay", relay.run(lifecycle.stop()));
     }
-    let api = if config.rabbitmq_api.url.is_empty() {
-        None
-    } else {
-        Some(Api::new(&config.rabbitmq_api.url, broker.vhost())?)
-    };
-    start_sweeps(&config, lifecycle, store, directory, (broker, api));
+    start_sweeps(&config, lifecycle, store, directory, (broker, api))?;
     Ok(admin)
 }
 
@@ -65,7 +65,7 @@ fn start_sweeps(
     store: Store,
     directory: Directory,
     (broker, api): (Broker, Option<Api>),
-) {
+) -> anyhow::Result<()> {
     let every = Duration::from_millis(config.serve.sweep_ms);
     // what nobody waits for
     let seldom = every * 5;
@@ -106,8 +106,22 @@ fn start_sweeps(
     lifecycle.component("overdue", run(overdue, seldom, stop()));
     let retention = retention::Retention { store: store.clone(), rows_max };
     lifecycle.component("retention", run(retention, seldom, stop()));
+    lifecycle.component("drain", run(drain::Drain::new(store.clone(), directory.clone()), every, stop()));
     lifecycle.component("figures", run(figures::Figures::new(store, directory.clone()), every, stop()));
-    lifecycle.component("watch", run(watch::Watch::new(broker, api, directory), every, stop()));
+    let views = watch::Views { api, endpoints: Endpoints::configured(&config.rabbitmq_api, broker.vhost())? };
+    lifecycle.component("watch", run(watch::Watch::new(broker, views, directory), every, stop()));
+    Ok(())
+}
+
+/// What is known to be unsafe, kept up to date for the relay.
+fn keep_guard(api: Option<Api>, lifecycle: &Lifecycle) -> Guard {
+    let guard = Guard::default();
+    let kept = guard.clone().keep(api, lifecycle.stop());
+    lifecycle.component("guard", async move {
+        kept.await;
+        Ok(())
+    });
+    guard
 }
 
 /// Keeps the directory fresh; whether the ledger answers is this process's readiness.

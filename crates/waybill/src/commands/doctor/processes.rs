@@ -1,0 +1,59 @@
+//! Whether the processes say that they are ready.
+
+use std::time::Duration;
+
+use super::verdict::{Check, Checks, Verdict};
+use crate::cli::Processes;
+
+pub(super) async fn look(processes: &Processes) -> Vec<Check> {
+    let mut checks = Checks::of("process");
+    let ingest = processes.ingest_admin_url.iter().map(|url| ("ingest-api", url));
+    let workers = processes.worker_admin_urls.iter().map(|url| ("worker", url));
+    let serve = processes.serve_admin_url.iter().map(|url| ("waybill-serve", url));
+    let Ok(client) = reqwest::Client::builder().timeout(Duration::from_secs(5)).build() else {
+        checks.note("readyz", Verdict::Unknown, "no HTTP client can be made", "");
+        return checks.finish();
+    };
+    let asked = ingest.chain(workers).chain(serve).filter(|(_, url)| !url.is_empty());
+    let answers = asked.map(async |(name, url)| (name, url, readyz(&client, url).await));
+    for (name, url, answer) in futures_util::future::join_all(answers).await {
+        match answer {
+            Ok((true, text)) if text.lines().count() > 1 => {
+                let reason = text.lines().skip(1).collect::<Vec<_>>().join("; ");
+                checks.note(name, Verdict::Warn, reason, "mend what it goes on without");
+            }
+            Ok((true, _)) => checks.ok(name, "is ready"),
+            Ok((false, text)) => {
+                let reason = text.trim().replace('\n', "; ");
+                checks.note(name, Verdict::Fail, reason, "give it what it lacks");
+            }
+            Err(()) => {
+                let reason = format!("{} does not answer", host(url));
+                checks.note(name, Verdict::Fail, reason, "start it, or correct the URL of its admin port");
+            }
+        }
+    }
+    let mut made = checks.finish();
+    if made.is_empty() {
+        let mut none = Checks::of("process");
+        let remedy = "name the admin ports: --ingest-admin-url, --worker-admin-urls, --serve-admin-url";
+        none.note("readyz", Verdict::Unknown, "no process was named", remedy);
+        made = none.finish();
+    }
+    made
+}
+
+/// Whether it is ready, and what it says; an error: it does not answer.
+async fn readyz(client: &reqwest::Client, url: &str) -> Result<(bool, String), ()> {
+    let url = format!("{}/readyz", url.trim_end_matches('/'));
+    let response = client.get(url).send().await.map_err(|_| ())?;
+    let is_ready = response.status().is_success();
+    Ok((is_ready, response.text().await.map_err(|_| ())?))
+}
+
+/// A URL's host and port: the rest may hold a password.
+fn host(url: &str) -> String {
+    let parsed = reqwest::Url::parse(url).ok();
+    let host = parsed.and_then(|url| Some(format!("{}:{}", url.host_str()?, url.port_or_known_default()?)));
+    host.unwrap_or_else(|| "an address that is no URL".to_owned())
+}
