@@ -56,8 +56,8 @@ const MUTANTS: &[Mutant] = &[
         fault: "worker.after_process.stop_full",
     },
     Mutant {
-        switches: "hold_without_release,sweep_off_forgotten",
-        about: "held messages are not released, and no sweep looks for them",
+        switches: "hold_without_release,sweep_off_forgotten,sweep_off_conservation",
+        about: "held messages are not released, and no sweep looks for them or mends them",
         fault: "worker.after_commit.kill",
     },
     Mutant { switches: "no_order", about: "ordering keys are not kept", fault: "worker.after_claim.kill" },
