@@ -1,6 +1,6 @@
 //! Waybill's own reading. What is not asked for is not looked at.
 
-use waybill_core::hl7::{Header, Message, Segment};
+use waybill_core::hl7::{Header, Message};
 
 /// What accepting, answering and ordering look at.
 pub(super) fn envelope(text: &str) -> usize {
@@ -25,32 +25,17 @@ pub(super) fn envelope(text: &str) -> usize {
 /// Every subcomponent of every component of every repetition of every field.
 pub(super) fn every_part(text: &str) -> usize {
     let Ok(message) = Message::parse(text.as_bytes()) else { return 0 };
-    message.segments().map(|segment| of_segment(text.as_bytes(), &segment)).sum()
-}
-
-fn of_segment(body: &[u8], segment: &Segment<'_>) -> usize {
-    let separators = segment.separators();
-    let line = body.get(segment.offset()..).unwrap_or_default();
-    let line = line.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
-    let is_header = segment.is("MSH");
     let mut sum = 0;
-    for n in 1..=count(line, separators.field) - 1 + usize::from(is_header) {
-        let field = segment.field(n);
-        if is_header && n < 3 {
-            sum += field.raw().len();
-            continue;
-        }
-        for repetition in field.repetitions() {
-            for m in 1..=count(repetition.raw(), separators.component) {
-                let component = repetition.component(m);
-                let parts = separators.subcomponent.map_or(1, |sign| count(component.raw(), sign));
-                sum += (1..=parts).map(|part| component.subcomponent(part).raw().len()).sum::<usize>();
+    for segment in message.segments() {
+        for field in segment.fields() {
+            for repetition in field.repetitions() {
+                for component in repetition.components() {
+                    for part in component.subcomponents() {
+                        sum += part.raw().len();
+                    }
+                }
             }
         }
     }
     sum
-}
-
-fn count(bytes: &[u8], sign: u8) -> usize {
-    bytes.split(|&byte| byte == sign).count()
 }
