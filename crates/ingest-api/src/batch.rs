@@ -5,14 +5,13 @@
 //! known how many they are.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use waybill_core::accept;
 use waybill_core::hl7;
 use waybill_core::items::{Form, ITEMS_MAX};
@@ -22,29 +21,18 @@ use waybill_store::accept_batch::{BatchAccepted, NewBatch};
 
 use crate::answer::{self, Receipt};
 use crate::items::{self, Post, Read};
-use crate::post::text;
+use crate::post::{answer_post, text};
 use crate::problem::{Kind, Problem};
 use crate::rate::TooFast;
 use crate::{app, body, request};
 
 /// Accepts a batch.
 pub async fn messages(State(state): State<Arc<app::State>>, request: Request) -> Response {
-    let began = Instant::now();
-    let (parts, body) = request.into_parts();
-    let source = match state.authenticate(&parts.headers) {
-        Ok(source) => source,
-        Err(problem) => {
-            request::count_refused("-", problem.kind.slug());
-            return problem.into_response();
-        }
-    };
-    let answered = read_and_store(&state, &source, &parts, body).await;
-    let response = answered.unwrap_or_else(|problem| {
-        request::count_refused(&source.name, problem.kind.slug());
-        problem.into_response()
-    });
-    metrics::histogram!("waybill_accept_seconds").record(began.elapsed().as_secs_f64());
-    response
+    let taking = Arc::clone(&state);
+    answer_post(&state, request, |source, parts, body| async move {
+        read_and_store(&taking, &source, &parts, body).await
+    })
+    .await
 }
 
 async fn read_and_store(
@@ -54,11 +42,6 @@ async fn read_and_store(
     body: Body,
 ) -> Result<Response, Problem> {
     let headers = &parts.headers;
-    state.check_durable()?;
-    state
-        .rates
-        .count(source)
-        .map_err(|wait_s| Problem { retry_after_s: Some(wait_s), ..Problem::from(Kind::RateLimited) })?;
     let content_type = text(headers, CONTENT_TYPE.as_str())?.unwrap_or("application/octet-stream").to_owned();
     let post = Post {
         source: Arc::clone(source),

@@ -25,6 +25,24 @@ use crate::{body, request};
 
 /// Accepts one message.
 pub async fn message(State(state): State<Arc<app::State>>, request: Request) -> Response {
+    let taking = Arc::clone(&state);
+    answer_post(&state, request, |source, parts, body| async move {
+        let limits = taking.body_limits(&parts, source.body_bytes_max as usize);
+        let (body, share) = body::read(&parts.headers, body, limits).await?;
+        take(&taking, &source, &parts.headers, body, share).await
+    })
+    .await
+}
+
+/// What every post has in common: who it is, whether it may be taken now, what is counted.
+pub(crate) async fn answer_post<F>(
+    state: &app::State,
+    request: Request,
+    take: impl FnOnce(Arc<Source>, Parts, Body) -> F,
+) -> Response
+where
+    F: Future<Output = Result<Response, Problem>>,
+{
     let began = Instant::now();
     let (parts, body) = request.into_parts();
     let source = match state.authenticate(&parts.headers) {
@@ -34,7 +52,10 @@ pub async fn message(State(state): State<Arc<app::State>>, request: Request) -> 
             return problem.into_response();
         }
     };
-    let answered = read_and_take(&state, &source, &parts, body).await;
+    let answered = match may_post(state, &source) {
+        Ok(()) => take(Arc::clone(&source), parts, body).await,
+        Err(problem) => Err(problem),
+    };
     let response = answered.unwrap_or_else(|problem| {
         request::count_refused(&source.name, problem.kind.slug());
         problem.into_response()
@@ -43,20 +64,12 @@ pub async fn message(State(state): State<Arc<app::State>>, request: Request) -> 
     response
 }
 
-async fn read_and_take(
-    state: &app::State,
-    source: &Source,
-    parts: &Parts,
-    body: Body,
-) -> Result<Response, Problem> {
+fn may_post(state: &app::State, source: &Source) -> Result<(), Problem> {
     state.check_durable()?;
     state
         .rates
         .count(source)
-        .map_err(|wait_s| Problem { retry_after_s: Some(wait_s), ..Problem::from(Kind::RateLimited) })?;
-    let limits = state.body_limits(parts, source.body_bytes_max as usize);
-    let (body, share) = body::read(&parts.headers, body, limits).await?;
-    take(state, source, &parts.headers, body, share).await
+        .map_err(|wait_s| Problem { retry_after_s: Some(wait_s), ..Problem::from(Kind::RateLimited) })
 }
 
 async fn take(
