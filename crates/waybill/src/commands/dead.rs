@@ -7,15 +7,18 @@ use waybill_store::Store;
 use waybill_store::decide::DECIDED_MAX;
 
 use super::Ended;
-use crate::cli::Output;
+use crate::cli::{Dead, Output};
 use crate::table;
 
-pub(super) async fn list(
-    store: &Store,
-    source: Option<&str>,
-    limit: u32,
-    output: Output,
-) -> anyhow::Result<Ended> {
+pub(super) async fn run(store: &Store, command: Dead) -> anyhow::Result<Ended> {
+    match command {
+        Dead::List { source, limit, output } => list(store, source.as_deref(), limit, output).await,
+        Dead::Replay { ids, output } => replay(store, &ids, output).await,
+        Dead::Discard { ids, reason, output } => discard(store, &ids, &reason, output).await,
+    }
+}
+
+async fn list(store: &Store, source: Option<&str>, limit: u32, output: Output) -> anyhow::Result<Ended> {
     let letters = store.dead_letters(source, limit).await?;
     if output.json {
         println!("{}", table::json(&letters)?);
@@ -40,7 +43,7 @@ pub(super) async fn list(
     Ok(if letters.is_empty() { Ended::Nothing } else { Ended::Done })
 }
 
-pub(super) async fn replay(store: &Store, ids: &[Uuid], output: Output) -> anyhow::Result<Ended> {
+async fn replay(store: &Store, ids: &[Uuid], output: Output) -> anyhow::Result<Ended> {
     let mut replayed = Vec::new();
     for some in ids.chunks(DECIDED_MAX) {
         replayed.extend(store.replay(some).await?);
@@ -56,12 +59,7 @@ pub(super) async fn replay(store: &Store, ids: &[Uuid], output: Output) -> anyho
     Ok(ended)
 }
 
-pub(super) async fn discard(
-    store: &Store,
-    ids: &[Uuid],
-    reason: &str,
-    output: Output,
-) -> anyhow::Result<Ended> {
+async fn discard(store: &Store, ids: &[Uuid], reason: &str, output: Output) -> anyhow::Result<Ended> {
     let (mut discarded, mut released) = (Vec::new(), Vec::new());
     for some in ids.chunks(DECIDED_MAX) {
         let done = store.discard(some, reason).await?;

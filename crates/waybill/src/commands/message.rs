@@ -3,11 +3,20 @@
 use uuid::Uuid;
 use waybill_store::Store;
 
-use super::Ended;
-use crate::cli::Output;
+use super::{Ended, body};
+use crate::cli::{Message, Output};
 use crate::table;
 
-pub(super) async fn show(store: &Store, id: Uuid, output: Output) -> anyhow::Result<Ended> {
+pub(super) async fn run(store: &Store, command: Message) -> anyhow::Result<Ended> {
+    match command {
+        Message::Show { id, body, output } => match body.form {
+            Some(form) => body::show(store, id, form, &body, output).await,
+            None => show(store, id, output).await,
+        },
+    }
+}
+
+async fn show(store: &Store, id: Uuid, output: Output) -> anyhow::Result<Ended> {
     let Some(message) = store.message(id, None).await? else {
         eprintln!("there is no message {id} in this ledger");
         return Ok(Ended::Nothing);

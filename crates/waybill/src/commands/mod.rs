@@ -17,7 +17,7 @@ use std::time::Duration;
 use waybill_process::{lifecycle, telemetry};
 use waybill_store::Store;
 
-use crate::cli::{Arguments, Command, Dead, Message, Source, Topology};
+use crate::cli::{Arguments, Command, Source, Topology};
 use crate::config::{Config, Need};
 use crate::serve;
 
@@ -89,21 +89,9 @@ async fn dispatch(command: Command, config: &Config) -> anyhow::Result<Ended> {
         Command::Topology(Topology::Apply) => topology::apply(&store, config).await,
         Command::Topology(Topology::Check { output }) => topology::check(&store, config, output).await,
         Command::Apply { file, dry_run, output } => apply::run(&store, config, &file, dry_run, output).await,
-        Command::Source(Source::List { output }) => source::list(&store, output).await,
-        Command::Source(Source::RotateKey { name, output }) => {
-            source::rotate_key(&store, config, &name, output).await
-        }
-        Command::Message(Message::Show { id, body, output }) => match body.form {
-            Some(form) => body::show(&store, id, form, &body, output).await,
-            None => message::show(&store, id, output).await,
-        },
-        Command::Dead(Dead::List { source, limit, output }) => {
-            dead::list(&store, source.as_deref(), limit, output).await
-        }
-        Command::Dead(Dead::Replay { ids, output }) => dead::replay(&store, &ids, output).await,
-        Command::Dead(Dead::Discard { ids, reason, output }) => {
-            dead::discard(&store, &ids, &reason, output).await
-        }
+        Command::Source(command) => source::run(&store, config, command).await,
+        Command::Message(command) => message::run(&store, command).await,
+        Command::Dead(command) => dead::run(&store, command).await,
         Command::Reconcile { repair, output } => reconcile::run(&store, config, repair, output).await,
         Command::Report { output } => report::run(&store, output).await,
         Command::Doctor { processes, output } => {

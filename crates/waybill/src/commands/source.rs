@@ -5,9 +5,16 @@ use waybill_store::Store;
 use waybill_store::source::Key;
 
 use super::Ended;
-use crate::cli::Output;
+use crate::cli::{Output, Source};
 use crate::config::Config;
 use crate::table;
+
+pub(super) async fn run(store: &Store, config: &Config, command: Source) -> anyhow::Result<Ended> {
+    match command {
+        Source::List { output } => list(store, output).await,
+        Source::RotateKey { name, output } => rotate_key(store, config, &name, output).await,
+    }
+}
 
 /// A new key for the source `name`: as stored, and in the clear.
 pub(super) fn new_key(config: &Config, name: &str) -> anyhow::Result<(Key, ApiKey)> {
@@ -23,12 +30,7 @@ pub(super) fn new_key(config: &Config, name: &str) -> anyhow::Result<(Key, ApiKe
     Ok((stored, key))
 }
 
-pub(super) async fn rotate_key(
-    store: &Store,
-    config: &Config,
-    name: &str,
-    output: Output,
-) -> anyhow::Result<Ended> {
+async fn rotate_key(store: &Store, config: &Config, name: &str, output: Output) -> anyhow::Result<Ended> {
     let (stored, key) = new_key(config, name)?;
     if !store.rotate_key(&stored).await? {
         eprintln!("there is no source {name}: `waybill source list` shows them");
@@ -43,7 +45,7 @@ pub(super) async fn rotate_key(
     Ok(Ended::Done)
 }
 
-pub(super) async fn list(store: &Store, output: Output) -> anyhow::Result<Ended> {
+async fn list(store: &Store, output: Output) -> anyhow::Result<Ended> {
     let known = store.sources().await?;
     if output.json {
         let list: Vec<_> =

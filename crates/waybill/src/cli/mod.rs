@@ -1,10 +1,17 @@
 //! The command line. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 nothing matched, 78 wrong
 //! configuration.
 
+mod dead;
+mod message;
+mod source;
+
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use uuid::Uuid;
+use clap::{Args, Parser, Subcommand};
+
+pub use dead::Dead;
+pub use message::{Body, Form, Message};
+pub use source::Source;
 
 /// Operates Waybill: schema, topology, sources, messages, dead letters; and serves.
 #[derive(Debug, Parser)]
@@ -110,106 +117,10 @@ pub enum Topology {
     },
 }
 
-/// Commands on sources.
-#[derive(Debug, Subcommand)]
-pub enum Source {
-    /// Every source.
-    List {
-        /// How to print.
-        #[command(flatten)]
-        output: Output,
-    },
-    /// Give a source a new key, shown once; the newest older key stays live beside it.
-    RotateKey {
-        /// The source's name.
-        name: String,
-        /// How to print.
-        #[command(flatten)]
-        output: Output,
-    },
-}
-
-/// Commands on messages.
-#[derive(Debug, Subcommand)]
-pub enum Message {
-    /// One message: its receipt, state, attempts and timeline; its body only with --as.
-    Show {
-        /// The message's id.
-        id: Uuid,
-        /// The body.
-        #[command(flatten)]
-        body: Body,
-        /// How to print.
-        #[command(flatten)]
-        output: Output,
-    },
-}
-
-/// Whether to show a body, and how.
-#[derive(Debug, Clone, Args)]
-pub struct Body {
-    /// Show the body in this form instead, every value that may be personal masked.
-    #[arg(long = "as", value_name = "FORM")]
-    pub form: Option<Form>,
-    /// Show it in clear, for this reason: the audit trail keeps who looked, at what, and why.
-    #[arg(long, value_name = "REASON", requires = "form", value_parser = words)]
-    pub reveal: Option<String>,
-    /// Who asks, for the audit trail.
-    #[arg(long, env = "USER", hide_env_values = true)]
-    pub actor: Option<String>,
-}
-
-/// The forms of a body.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Form {
-    /// As it was received.
-    Raw,
-    /// An HL7 message as JSON (docs/NORMALIZED.md).
-    Normalized,
-}
-
 /// An argument that says something.
 fn words(text: &str) -> Result<String, &'static str> {
     let words = text.trim();
     if words.is_empty() { Err("it says nothing") } else { Ok(words.to_owned()) }
-}
-
-/// Commands on dead letters.
-#[derive(Debug, Subcommand)]
-pub enum Dead {
-    /// The newest dead letters.
-    List {
-        /// Of this source only.
-        #[arg(long)]
-        source: Option<String>,
-        /// At most this many.
-        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
-        limit: u32,
-        /// How to print.
-        #[command(flatten)]
-        output: Output,
-    },
-    /// Give dead letters another try: due again, in their old place, with a fresh allowance of attempts.
-    Replay {
-        /// The messages' ids.
-        #[arg(required = true, num_args = 1..)]
-        ids: Vec<Uuid>,
-        /// How to print.
-        #[command(flatten)]
-        output: Output,
-    },
-    /// Decide that dead letters are to have no effects; what waited for them goes on.
-    Discard {
-        /// The messages' ids.
-        #[arg(required = true, num_args = 1..)]
-        ids: Vec<Uuid>,
-        /// Why: at most 500 characters, shown with the message, to its sender too.
-        #[arg(long, value_parser = reason)]
-        reason: String,
-        /// How to print.
-        #[command(flatten)]
-        output: Output,
-    },
 }
 
 /// A reason that says something, and fits the ledger.
