@@ -63,7 +63,10 @@ async fn a_healthy_gateway_passes_every_check() {
             ("process", &["worker", "waybill-serve"]),
         ] {
             for check in checks {
-                assert_eq!(verdict(&said, area, check).0, "ok", "{area} {check}: {said}");
+                let (found, reason) = verdict(&said, area, check);
+                // Debian's RabbitMQ 4 has a fault that was mended in 4.0.8: the doctor must say so
+                let wanted = if reason == "version 4.0.5" { "warn" } else { "ok" };
+                assert_eq!(found, wanted, "{area} {check}: {said}");
             }
         }
         let table = run("waybill", &["doctor"], &world.settings());

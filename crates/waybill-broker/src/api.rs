@@ -234,7 +234,7 @@ impl Api {
         match self.health("alarms").await? {
             Health::Failed(body) => {
                 let alarms = body["alarms"].as_array().cloned().unwrap_or_default();
-                Ok(alarms.iter().filter_map(|alarm| alarm["resource"].as_str().map(str::to_owned)).collect())
+                Ok(alarms.iter().filter_map(|alarm| alarm["resource"].as_str().map(alarm_kind)).collect())
             }
             Health::Ok => Ok(Vec::new()),
             Health::NoSuchCheck => {
@@ -268,6 +268,14 @@ impl Api {
             known => has_failed(&known),
         };
         Ok(critical || leaderless.is_ok_and(|health| has_failed(&health)))
+    }
+}
+
+/// The kind of an alarm, as metrics name it: the API says `disk space` (3.10 to 4.x), its documentation `disk`.
+fn alarm_kind(resource: &str) -> String {
+    match resource {
+        "disk space" => "disk".to_owned(),
+        other => other.to_owned(),
     }
 }
 
