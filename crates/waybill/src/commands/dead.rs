@@ -4,6 +4,7 @@
 use serde_json::json;
 use uuid::Uuid;
 use waybill_store::Store;
+use waybill_store::dead::Filter;
 use waybill_store::decide::DECIDED_MAX;
 
 use super::Ended;
@@ -19,7 +20,8 @@ pub(super) async fn run(store: &Store, command: Dead) -> anyhow::Result<Ended> {
 }
 
 async fn list(store: &Store, source: Option<&str>, limit: u32, output: Output) -> anyhow::Result<Ended> {
-    let letters = store.dead_letters(source, limit).await?;
+    let filter = Filter { source: source.map(str::to_owned), ..Filter::default() };
+    let letters = store.dead_page(&filter, None, limit).await?.letters;
     if output.json {
         println!("{}", table::json(&letters)?);
     } else if letters.is_empty() {
