@@ -21,11 +21,35 @@ begin
         dead_at     timestamptz not null,
         fingerprint bigint not null
     );
-    -- A group's count, its oldest, its newest and its pages come out of this index alone.
+    -- A group's oldest, its newest and its pages come out of this index alone.
     create index if not exists dead_list_group on dead_list (fingerprint, dead_at, id);
-    -- a batch of deaths is small beside the table: its pages must be seen to be all-visible soon
-    alter table dead_list set (
-        autovacuum_vacuum_insert_scale_factor = 0.02, autovacuum_vacuum_scale_factor = 0.05);
+
+    -- How many of each fingerprint are on the list: the sum of `n`. A change appends a row, so nobody
+    -- waits for a counter; a sweep adds rows up. Written by the list itself, so it cannot drift.
+    create table if not exists dead_tally (
+        seq         bigint generated always as identity primary key,
+        fingerprint bigint not null,
+        n           bigint not null check (n <> 0)
+    );
+    create or replace function dead_list_tally() returns trigger language plpgsql as $$
+    begin
+        if tg_op <> 'INSERT' then
+            insert into dead_tally (fingerprint, n)
+            select fingerprint, -count(*) from gone group by fingerprint;
+        end if;
+        if tg_op <> 'DELETE' then
+            insert into dead_tally (fingerprint, n)
+            select fingerprint, count(*) from come group by fingerprint;
+        end if;
+        return null;
+    end $$;
+    create or replace trigger dead_list_come after insert on dead_list
+        referencing new table as come for each statement execute function dead_list_tally();
+    create or replace trigger dead_list_gone after delete on dead_list
+        referencing old table as gone for each statement execute function dead_list_tally();
+    create or replace trigger dead_list_changed after update on dead_list
+        referencing old table as gone new table as come
+        for each statement execute function dead_list_tally();
     commit;
 
     -- the dead of a key, in sources that skip them

@@ -145,6 +145,8 @@ impl Store {
             }
             Remedy::LetGo => some(&mut transaction, LET_GO, ids).await?,
             Remedy::Release => some(&mut transaction, RELEASE, ids).await?,
+            Remedy::List => entry::enter(&mut transaction, ids).await?,
+            Remedy::Unlist => entry::leave(&mut transaction, ids).await?,
             Remedy::Keys | Remedy::Person => Vec::new(),
         };
         transaction.commit().await?;

@@ -26,10 +26,10 @@ struct Shared {
 }
 
 /// Enters those of `ids` that are dead, each with its group; what it was entered with before is
-/// replaced. How many were.
-pub(crate) async fn enter(connection: &mut PgConnection, ids: &[Uuid]) -> Result<u64, StoreError> {
+/// replaced. Which were.
+pub(crate) async fn enter(connection: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<Uuid>, StoreError> {
     if ids.is_empty() {
-        return Ok(0);
+        return Ok(Vec::new());
     }
     let rows = sqlx::query(
         "select id, source, kind, finished_at, error_class, error_reason from progress
@@ -76,7 +76,7 @@ pub(crate) async fn enter(connection: &mut PgConnection, ids: &[Uuid]) -> Result
     .bind(groups.values().map(|g| g.pattern.as_str()).collect::<Vec<_>>())
     .execute(&mut *connection)
     .await?;
-    Ok(rows.len() as u64)
+    Ok(entries.0)
 }
 
 /// Takes `ids` off the list, where they are on it and not dead (any more); which were.
@@ -115,7 +115,7 @@ impl Store {
             after = *last;
             let ids: Vec<Uuid> = page.iter().map(|(_, id)| *id).collect();
             let mut transaction = self.begin().await?;
-            entered += enter(&mut transaction, &ids).await?;
+            entered += enter(&mut transaction, &ids).await?.len() as u64;
             transaction.commit().await?;
         }
     }

@@ -1,7 +1,7 @@
 //! Groups of dead letters that are alike: how many, since when, what they hold up, and an example.
 //!
-//! Nothing is counted ahead: a count is read out of one narrow index, so it cannot drift, and no
-//! transaction waits for another's counter (ADR 15 has the figures).
+//! How many of all there are is a sum of few rows, kept by the list itself (`dead_tally`); of a time
+//! or a key it is counted by index. No transaction ever waits for a counter (ADR 15).
 
 use std::collections::HashMap;
 
@@ -11,11 +11,11 @@ use sqlx::Row as _;
 use uuid::Uuid;
 use waybill_core::fingerprint::Fingerprint;
 
-use super::filter::{Filter, matching};
+use super::filter::{Filter, in_time, matching, wanted};
 use crate::{Store, StoreError};
 
 /// Held messages that are looked at to say what a group holds up, the oldest first.
-pub const HELD_MAX: i64 = 10_000;
+pub const HELD_MAX: i64 = 5_000;
 
 /// Dead letters that are alike.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -55,48 +55,76 @@ pub struct Groups {
     pub total: i64,
 }
 
-/// `$9`: how many groups.
-macro_rules! groups {
+/// The largest of the groups `found` (`$9` of them), with the oldest and the newest of each, by index.
+macro_rules! largest {
     ($found:expr) => {
         concat!(
             "with found as (",
             $found,
-            ")
-select found.*, example.id as example, example.error_reason
-from (select found.*, count(*) over () as total from found
-      order by messages desc, newest desc, fingerprint limit $9) found
+            "), largest as (
+    select found.*, count(*) over () as total from found where messages > 0
+    order by messages desc, fingerprint limit $9
+)
+select largest.*, oldest.dead_at as oldest, newest.dead_at as newest, newest.id as example, p.error_reason
+from largest
 cross join lateral (
-    select p.id, p.error_reason from dead_list e join progress p on p.id = e.id and p.state = 'dead'
-    where e.fingerprint = found.fingerprint and e.dead_at <= found.newest
-    order by e.dead_at desc, e.id desc limit 1) example
-order by messages desc, newest desc, fingerprint"
+    select e.dead_at from dead_list e where e.fingerprint = largest.fingerprint and ",
+            in_time!(),
+            " order by e.dead_at, e.id limit 1) oldest
+cross join lateral (
+    select e.dead_at, e.id from dead_list e where e.fingerprint = largest.fingerprint and ",
+            in_time!(),
+            " order by e.dead_at desc, e.id desc limit 1) newest
+left join progress p on p.id = newest.id
+order by messages desc, largest.fingerprint"
         )
     };
 }
 
-const GROUPS: &str = groups!(matching!(
-    any_key,
-    "g.*, count(*) as messages, min(e.dead_at) as oldest, max(e.dead_at) as newest",
-    "group by g.fingerprint"
+/// Of all that is dead: the counts that are kept.
+const GROUPS: &str = largest!(concat!(
+    "select g.*, t.messages
+     from (select fingerprint, sum(n)::bigint as messages from dead_tally group by fingerprint) t
+     join dead_group g on g.fingerprint = t.fingerprint where $8::bigint is null and ",
+    wanted!()
 ));
 
-const GROUPS_OF_KEY: &str = groups!(matching!(
-    of_key,
-    "g.*, count(*) as messages, min(e.dead_at) as oldest, max(e.dead_at) as newest",
-    "group by g.fingerprint"
+/// Of a time: counted, as many as that time has.
+const GROUPS_IN_TIME: &str = largest!(concat!(
+    "select g.*, (select count(*) from dead_list e where e.fingerprint = g.fingerprint and ",
+    in_time!(),
+    ") as messages
+     from dead_group g where $8::bigint is null and ",
+    wanted!()
 ));
+
+/// Of a key: few.
+const GROUPS_OF_KEY: &str = concat!(
+    "with found as (",
+    matching!(
+        of_key,
+        "g.*, count(*) as messages, min(e.dead_at) as oldest, max(e.dead_at) as newest,
+         (array_agg(e.id order by e.dead_at desc, e.id desc))[1] as example",
+        "group by g.fingerprint"
+    ),
+    ")
+select found.*, count(*) over () as total, p.error_reason
+from found left join progress p on p.id = found.example
+order by messages desc, fingerprint limit $9"
+);
 
 /// What the groups `$1` hold up, of the first `$2` held messages: those whose key a dead letter heads.
+/// `offset 0`: one by one, by index, whatever the statistics say.
 const HELD_UP: &str = "
 with held as (
     select id from progress where state = 'held' order by id limit $2
 )
 select e.fingerprint, count(distinct held.id)
 from held
-join ordering o on o.id = held.id
+cross join lateral (select key from ordering where id = held.id offset 0) o
 cross join lateral (
     select first.id from ordering first where first.key = o.key order by first.seq limit 1) head
-join dead_list e on e.id = head.id
+cross join lateral (select fingerprint from dead_list where id = head.id offset 0) e
 where e.fingerprint = any($1)
 group by e.fingerprint";
 
@@ -107,25 +135,32 @@ impl Store {
         sqlx::raw_sql("set transaction isolation level repeatable read read only")
             .execute(&mut *snapshot)
             .await?;
-        let statement = if filter.key.is_some() { GROUPS_OF_KEY } else { GROUPS };
+        let statement = match filter {
+            Filter { key: Some(_), .. } => GROUPS_OF_KEY,
+            Filter { since: None, until: None, .. } => GROUPS,
+            _ => GROUPS_IN_TIME,
+        };
         let rows =
             filter.bind(sqlx::query(statement)).bind(i64::from(limit)).fetch_all(&mut *snapshot).await?;
         let mut found = Groups::default();
         for row in &rows {
             found.total = row.try_get("total")?;
+            let pattern: String = row.try_get("pattern")?;
             found.groups.push(Group {
                 fingerprint: Fingerprint::from_i64(row.try_get("fingerprint")?),
                 source: row.try_get("source")?,
                 kind: row.try_get("kind")?,
                 reason: row.try_get("error_class")?,
-                pattern: row.try_get("pattern")?,
                 count: row.try_get("messages")?,
                 oldest: row.try_get("oldest")?,
                 newest: row.try_get("newest")?,
                 holds: 0,
                 holds_at_least: false,
                 example: row.try_get("example")?,
-                explanation: row.try_get("error_reason")?,
+                explanation: row
+                    .try_get::<Option<String>, _>("error_reason")?
+                    .unwrap_or_else(|| pattern.clone()),
+                pattern,
             });
         }
         let fingerprints: Vec<i64> = found.groups.iter().map(|g| g.fingerprint.as_i64()).collect();

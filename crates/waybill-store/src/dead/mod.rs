@@ -7,6 +7,7 @@ pub(crate) mod entry;
 pub(crate) mod filter;
 mod group;
 mod page;
+mod tally;
 
 use uuid::Uuid;
 use waybill_core::outcome::Failure;
