@@ -6,6 +6,7 @@
 pub(crate) mod entry;
 pub(crate) mod filter;
 mod group;
+mod letter;
 mod page;
 mod tally;
 
@@ -16,6 +17,7 @@ use crate::{Store, StoreError, ordering};
 
 pub use filter::Filter;
 pub use group::{Group, Groups, HELD_MAX};
+pub use letter::{Decision, Letter};
 pub use page::{Cursor, DeadLetter, HOLDS_MAX, NotACursor, Page};
 
 impl Store {
