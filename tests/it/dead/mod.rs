@@ -63,7 +63,7 @@ async fn like_goes_with_like() {
         assert_eq!(world.store.claim(&waiting, "w", LEASE).await.unwrap().held, waiting);
         let last = dead(&world, "tis", 2, parse, "not JSON: line 77, column 12").await;
         dead(&world, "tis", 3, parse, "not JSON at all").await;
-        dead(&world, "skipping", 1, parse, "not JSON: line 1, column 9").await;
+        dead(&world, "skipping", 9, parse, "not JSON: line 1, column 9").await;
         dead(&world, "tis", 4, ErrorClass::Internal, "not JSON: line 1, column 9").await;
         let groups = groups(&world, &Filter::default()).await;
         assert_eq!(groups.iter().map(|group| group.count).collect::<Vec<_>>(), [2, 1, 1, 1]);

@@ -15,7 +15,7 @@ use super::filter::{Filter, in_time, matching, wanted};
 use crate::{Store, StoreError};
 
 /// Held messages that are looked at to say what a group holds up, the oldest first.
-pub const HELD_MAX: i64 = 5_000;
+pub const HELD_MAX: i64 = 1_000;
 
 /// Dead letters that are alike.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
