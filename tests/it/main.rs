@@ -12,6 +12,7 @@ mod cancel;
 mod claims;
 mod command_line;
 mod conservation;
+mod dead;
 mod decisions;
 mod demo;
 mod doctor;

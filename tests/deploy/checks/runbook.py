@@ -9,8 +9,8 @@ from checks.alerts import alerts, metrics
 RUNBOOK = ROOT / "docs" / "RUNBOOK.md"
 GENERAL = {"Where to type", "waybill doctor"}
 # what the tool can do; the runbook must not send anyone to a command that is not there
-COMMANDS = {"report", "reconcile", "message show", "dead list", "dead replay", "dead discard", "topology check",
-            "topology apply", "apply", "migrate", "source rotate-key", "serve", "doctor"}
+COMMANDS = {"report", "reconcile", "message show", "dead groups", "dead list", "dead show", "dead replay",
+            "dead discard", "topology check", "topology apply", "apply", "migrate", "source rotate-key", "serve", "doctor"}
 PARTS = ("**Means.**", "**First minute.**", "**Mend.**")
 
 
