@@ -1,7 +1,8 @@
-//! The audit trail: who did what to which messages, and why. Rows are only ever added.
+//! The audit trail: who did what to which messages, and why. Rows are only ever added, each chained to
+//! the one before it (migration 7, docs/adr/0016).
 //!
 //! An act that must be accounted for is written here in the transaction that carries it out, or
-//! before it is done; it is not done when that fails.
+//! before it is done; it is not done when that fails. Reading and proving is `audit_trail.rs`.
 
 use serde_json::Value;
 use sqlx::PgConnection;
@@ -27,6 +28,39 @@ pub struct Act<'a> {
     pub source: Option<&'a str>,
     /// What else belongs to it; never a body or a part of one, never a key.
     pub detail: &'a Value,
+}
+
+/// Who acts, and why: what every verb of an operator is told.
+#[derive(Debug, Clone, Copy)]
+pub struct By<'a> {
+    /// Who acts.
+    pub actor: &'a str,
+    /// Why, in their words, where they said.
+    pub reason: Option<&'a str>,
+}
+
+impl<'a> By<'a> {
+    /// Somebody who gives no reason.
+    pub const fn actor(actor: &'a str) -> Self {
+        Self { actor, reason: None }
+    }
+
+    /// The same, for this reason.
+    pub const fn because(self, reason: &'a str) -> Self {
+        Self { reason: Some(reason), ..self }
+    }
+
+    /// Their act on the source `source`.
+    pub(crate) fn on_source(self, action: &'a str, source: &'a str, detail: &'a Value) -> Act<'a> {
+        let (actor, reason) = (self.actor, self.reason.unwrap_or(NOT_STATED));
+        Act { actor, action, reason, subjects: &[], source: Some(source), detail }
+    }
+
+    /// Their act on messages.
+    pub fn on_messages(self, action: &'a str, subjects: &'a [Uuid], detail: &'a Value) -> Act<'a> {
+        let (actor, reason) = (self.actor, self.reason.unwrap_or(NOT_STATED));
+        Act { actor, action, reason, subjects, source: None, detail }
+    }
 }
 
 /// Writes an act down in the transaction that `connection` is in: both are committed, or neither.
