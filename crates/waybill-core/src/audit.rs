@@ -170,7 +170,9 @@ impl Walk {
                 // others were taken out before it, or put in, and it was moved up to hide that
                 Some(by) if was_at(by) => found(next, Kind::Removed),
                 Some(by) => found((next - by).max(1), Kind::Inserted),
-                None => found(next, Kind::Changed),
+                None if entry.previous == self.head.hash => found(next, Kind::Changed),
+                // it neither follows what stands before it nor is what it says
+                None => found(next, Kind::Inserted),
             };
         }
         if entry.previous != self.head.hash {

@@ -183,7 +183,7 @@ fn changes(
     for name in difference.changed {
         let Some((before, after)) = find(&name).zip(wanted.iter().find(|s| s.name == name)) else { continue };
         let fields = differing(&spec(&before.source)?, &spec(after)?);
-        changes.push(("change source", name, json!({"fields": fields, "enabled": !before.enabled})));
+        changes.push(("change source", name, json!({"fields": fields, "enabled_again": !before.enabled})));
     }
     changes.extend(difference.disabled.into_iter().map(|name| ("disable source", name, json!({}))));
     Ok(changes)

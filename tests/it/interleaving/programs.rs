@@ -14,7 +14,7 @@ use waybill_core::outcome::{ErrorClass, Outcome};
 use super::rng::{Rng, seeds};
 use crate::support::partner::{id, signature};
 use crate::support::programs::Program;
-use crate::support::{Partner, World, until};
+use crate::support::{BY, Partner, World, until};
 
 const KEYS: usize = 12;
 const OF_EACH: usize = 15;
@@ -110,7 +110,7 @@ async fn until_processed(world: &World, count: i64) {
     until("messages to be processed", || async {
         let letters = world.store.dead_letters(None, 100).await.unwrap();
         let dead: Vec<Uuid> = letters.iter().map(|letter| letter.id).collect();
-        world.store.replay(&dead).await.unwrap();
+        world.store.replay(&dead, BY).await.unwrap();
         world.count("select count(*) from progress where state = 'processed'").await >= count
     })
     .await;

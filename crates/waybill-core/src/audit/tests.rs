@@ -87,6 +87,7 @@ fn each_kind_of_tampering_is_told() {
         Kind::Removed,
     );
     check(|trail| trail.insert(3, entry(3, [9; 32])), 3, Kind::Inserted);
+    check(|trail| trail.push(Entry { hash: [9; 32], ..entry(6, [9; 32]) }), 6, Kind::Inserted);
     check(
         |trail| {
             let forged = entry(3, trail[1].hash);

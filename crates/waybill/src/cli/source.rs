@@ -28,21 +28,24 @@ pub enum Source {
     RotateKey(Changed),
     /// Make one key good no longer, within five seconds.
     RevokeKey {
+        /// Which source.
+        #[command(flatten)]
+        changed: Changed,
         /// The key's id, as `source show` lists it.
         #[arg(value_name = "KEY_ID")]
         id: String,
-        /// Which source.
-        #[command(flatten)]
-        changed: Changed,
     },
     /// Give a source a key that was made elsewhere; the newest older key stays live beside it.
     ImportKey {
-        /// The file that holds the key, `wb_ID_SECRET`, and nothing else; `-`: standard input.
-        #[arg(short, long)]
-        file: PathBuf,
         /// Which source.
         #[command(flatten)]
         changed: Changed,
+        /// The file that holds the key, `wb_ID_SECRET`, and nothing else; `-`: standard input.
+        #[arg(value_name = "FILE", required_unless_present = "file", conflicts_with = "file")]
+        path: Option<PathBuf>,
+        /// The same.
+        #[arg(short, long)]
+        file: Option<PathBuf>,
     },
     /// Accept a source's messages as ever, and publish them only when it is resumed.
     Pause(Changed),

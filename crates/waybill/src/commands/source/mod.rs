@@ -26,7 +26,10 @@ pub(super) async fn run(store: &Store, config: &Config, command: Source, who: &W
         Source::List { .. } | Source::Show { .. } => Ok(Ended::Done),
         Source::RotateKey(changed) => keys::rotate(store, config, &changed, &actor).await,
         Source::RevokeKey { id, changed } => keys::revoke(store, &id, &changed, &actor).await,
-        Source::ImportKey { file, changed } => keys::import(store, config, &file, &changed, &actor).await,
+        Source::ImportKey { path, file, changed } => {
+            let file = path.or(file).unwrap_or_default();
+            keys::import(store, config, &file, &changed, &actor).await
+        }
         Source::Pause(changed) => state::pause(store, &changed, &actor).await,
         Source::Resume(changed) => state::resume(store, &changed, &actor).await,
         Source::Silence { until, changed } => state::silence(store, &until, &changed, &actor).await,
