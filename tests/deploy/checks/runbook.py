@@ -7,10 +7,11 @@ from checks import ROOT, check
 from checks.alerts import alerts, metrics
 
 RUNBOOK = ROOT / "docs" / "RUNBOOK.md"
-GENERAL = {"Where to type", "waybill doctor"}
+GENERAL = {"Where to type", "waybill doctor", "waybill audit"}
 # what the tool can do; the runbook must not send anyone to a command that is not there
 COMMANDS = {"report", "reconcile", "message show", "dead list", "dead replay", "dead discard", "topology check",
-            "topology apply", "apply", "migrate", "source rotate-key", "serve", "doctor"}
+            "topology apply", "apply", "migrate", "source rotate-key", "source silence", "source pause", "source resume", "serve", "doctor", "audit list",
+            "audit verify"}
 PARTS = ("**Means.**", "**First minute.**", "**Mend.**")
 
 
