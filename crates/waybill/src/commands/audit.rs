@@ -79,7 +79,7 @@ async fn verify(store: &Store, expect: Option<Head>, output: Output) -> anyhow::
             }
             Some(Break { position, kind }) => {
                 println!("At position {position}: {}.", said(kind));
-                println!("The {} acts before it fit. See docs/RUNBOOK.md, WaybillAuditTrail.", head.position);
+                println!("The {} acts before it fit. See docs/RUNBOOK.md, waybill audit.", head.position);
             }
         }
     }
