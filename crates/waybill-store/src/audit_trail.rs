@@ -14,6 +14,11 @@ use crate::{Store, StoreError};
 /// Entries read at once while the trail is proven.
 const PAGE: i64 = 1000;
 
+const ENTRIES: &str = "
+select position, previous, hash, id, (extract(epoch from at) * 1000000)::bigint as at_us,
+       actor, action, reason, subjects, source, detail::text as detail
+from audit where (position, id) > ($1, $2) order by position, id limit $3";
+
 /// Which acts to list; what is not given is not looked at.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
@@ -111,21 +116,18 @@ impl Store {
     /// When the ledger does not answer.
     pub async fn prove_audit(&self, expected: Option<Head>) -> Result<Proof, StoreError> {
         let mut walk = Walk::new(expected);
+        let without_place: bool =
+            sqlx::query_scalar("select exists (select from audit where position is null)")
+                .fetch_one(self.pool())
+                .await?;
+        if without_place {
+            let broken = Some(Break { position: 0, kind: Kind::Inserted });
+            return Ok(Proof { head: walk.head(), broken });
+        }
         // the id as well, in case two rows have one place
         let (mut position, mut id) = (i64::MIN, i64::MIN);
         loop {
-            let rows = sqlx::query(
-                "select coalesce(position, 0) as position, previous, hash, id,
-                        (extract(epoch from at) * 1000000)::bigint as at_us,
-                        actor, action, reason, subjects, source, detail::text as detail
-                 from audit where (position, id) > ($1, $2) or position is null and $1 < 0
-                 order by audit.position nulls first, id limit $3",
-            )
-            .bind(position)
-            .bind(id)
-            .bind(PAGE)
-            .fetch_all(self.pool())
-            .await?;
+            let rows = sqlx::query(ENTRIES).bind(position).bind(id).bind(PAGE).fetch_all(self.pool()).await?;
             if rows.is_empty() {
                 let head = walk.head();
                 return Ok(Proof { head, broken: walk.end().err() });

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use sqlx::Executor as _;
 
+use crate::conservation::{self, metric};
 use crate::support::partner::{id, signature};
 use crate::support::programs::run;
 use crate::support::{Partner, World, until};
@@ -164,13 +165,12 @@ async fn what_repair_mends_is_on_the_trail() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_head_is_told_outside() {
-    World::run(async |mut world| {
-        let serve = world.serve(&[]).await;
+    World::run(async |world| {
+        // a process of its own: metrics are one process's
+        let (_program, serve) = conservation::serve(&world, &[]).await;
         let head = world.store.audit_head().await.unwrap();
-        let line = format!("waybill_audit_position {}", head.position);
         until("the metric to say it", || async {
-            let text = world.http.get(format!("{serve}/metrics")).send().await.unwrap().text().await.unwrap();
-            text.lines().any(|shown| shown == line)
+            metric(&world.http, &serve, "waybill_audit_position").await == Some(head.position)
         })
         .await;
         world
