@@ -4,6 +4,8 @@
 //! be personal, which is every value; [`inert`] makes whatever is shown harmless to the terminal or page
 //! that shows it. Nothing here undoes what it did: in clear is a decision that is written down elsewhere.
 
+use std::fmt::Write as _;
+
 use serde_json::{Map, Value as Json};
 use sha2::{Digest as _, Sha256};
 
@@ -58,7 +60,9 @@ fn member(others: &Map<String, Json>, name: String) -> String {
     if !others.contains_key(&masked) {
         return masked;
     }
-    (2..).map(|n: u64| format!("{masked} {n}")).find(|name| !others.contains_key(name)).unwrap_or(masked)
+    // one more number than there are others: one of them is free
+    let numbers = 2..=others.len() + 2;
+    numbers.map(|n| format!("{masked} {n}")).find(|name| !others.contains_key(name)).unwrap_or(masked)
 }
 
 /// A short identifier with few digits: a map keyed by numbers, dates or people has other names.
@@ -91,7 +95,8 @@ pub fn inert_json(json: &str) -> String {
         '\n' => out.push('\n'),
         _ => {
             for unit in c.encode_utf16(&mut [0; 2]) {
-                out.push_str(&format!("\\u{unit:04x}"));
+                // writing to a string cannot fail
+                let _ = write!(out, "\\u{unit:04x}");
             }
         }
     })
