@@ -46,6 +46,7 @@ impl<'a> By<'a> {
     }
 
     /// The same, for this reason.
+    #[must_use]
     pub const fn because(self, reason: &'a str) -> Self {
         Self { reason: Some(reason), ..self }
     }
