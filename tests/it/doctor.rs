@@ -59,7 +59,7 @@ async fn a_healthy_gateway_passes_every_check() {
                 "rabbitmq",
                 &["reachable", "version", "topology", "alarms", "quorum", "policies", "consumers", "depth"],
             ),
-            ("ledger", &["balance", "due", "held", "dead", "sources", "overdue", "silence"]),
+            ("ledger", &["balance", "due", "held", "dead", "sources", "overdue", "paused", "silence"]),
             ("process", &["worker", "waybill-serve"]),
         ] {
             for check in checks {

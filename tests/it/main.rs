@@ -7,6 +7,7 @@
 mod support;
 
 mod accept;
+mod audit;
 mod batch;
 mod cancel;
 mod claims;
@@ -27,6 +28,7 @@ mod race;
 mod shape;
 mod show;
 mod shutdown;
+mod sources;
 mod verbs;
 mod visits;
 mod watch;

@@ -9,8 +9,8 @@ use waybill_core::outcome::{ErrorClass, Failure};
 use waybill_core::recovery::{Disposition, poison};
 use waybill_store::record::Settled;
 
-use crate::support::World;
 use crate::support::partner::signature;
+use crate::support::{BY, World};
 
 /// The columns that make a row of each state a possible one.
 fn shape(state: State) -> &'static str {
@@ -112,10 +112,10 @@ async fn try_verb(world: &World, verb: Verb, id: Uuid) {
             store.republish(id).await.unwrap();
         }
         Verb::Replay => {
-            store.replay(&[id]).await.unwrap();
+            store.replay(&[id], BY).await.unwrap();
         }
         Verb::Discard => {
-            store.discard(&[id], "a test").await.unwrap();
+            store.discard(&[id], BY.because("a test")).await.unwrap();
         }
     }
 }

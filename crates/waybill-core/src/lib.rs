@@ -5,6 +5,7 @@
 //! a service, and cannot fail for reasons outside of it.
 
 pub mod accept;
+pub mod audit;
 pub mod credential;
 pub mod envelope;
 pub mod fingerprint;
@@ -12,6 +13,7 @@ pub mod hl7;
 pub mod items;
 pub mod kinds;
 pub mod lifecycle;
+pub mod mask;
 pub mod ordering;
 pub mod outcome;
 pub mod recovery;

@@ -20,12 +20,14 @@ pub struct Due {
 pub struct SourceFigures {
     /// The source.
     pub source: String,
-    /// Unfinished longer than the source's deadline.
+    /// Unfinished longer than the source's deadline; none while it is paused.
     pub overdue: i64,
     /// Seconds since its last message, or since it was applied or changed; none: it is disabled.
     pub silent_s: Option<f64>,
-    /// Its `silence_s`; 0: it may be silent, as any disabled source.
+    /// Its `silence_s`; 0: it may be silent, as any disabled source, or one silenced for now.
     pub silence_s_max: f64,
+    /// Whether an operator paused it.
+    pub paused: bool,
 }
 
 /// How much one lane's workers have to do.
@@ -93,7 +95,8 @@ impl Store {
              ), bound as materialized (
                  -- the time inside an id is when it was accepted
                  select name, id_at(now() - make_interval(secs => (spec->>'deadline_s')::float8)) as before
-                 from source where enabled
+                 -- a paused source's messages wait because somebody said so
+                 from source where enabled and paused_at is null
              ), late as (
                  select u.source, count(*) as messages from unfinished u
                  join bound on bound.name = u.source and u.id < bound.before group by u.source
@@ -103,7 +106,9 @@ impl Store {
                     case when s.enabled then extract(epoch from now() - greatest(s.changed_at,
                         (select received_at from receipt r where r.source = s.name
                          order by id desc limit 1)))::float8 end as silent_s,
-                    case when s.enabled then (s.spec->>'silence_s')::float8 else 0 end as silence_s_max
+                    case when s.enabled and coalesce(s.silenced_until <= now(), true)
+                         then (s.spec->>'silence_s')::float8 else 0 end as silence_s_max,
+                    s.paused_at is not null as paused
              from source s order by s.name",
         )
         .fetch_all(self.pool())
@@ -115,6 +120,7 @@ impl Store {
                     overdue: row.try_get("overdue")?,
                     silent_s: row.try_get("silent_s")?,
                     silence_s_max: row.try_get("silence_s_max")?,
+                    paused: row.try_get("paused")?,
                 })
             })
             .collect()

@@ -7,6 +7,7 @@
 pub mod accept;
 pub mod accept_batch;
 pub mod audit;
+pub mod audit_trail;
 pub mod body;
 pub mod claim;
 pub mod conservation;
@@ -31,6 +32,8 @@ pub mod relay;
 pub mod repair;
 pub mod retention;
 pub mod source;
+pub mod source_key;
+pub mod source_state;
 pub mod sweep;
 
 pub use error::StoreError;

@@ -18,6 +18,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (4, "decisions", include_str!("../migrations/0004_decisions.sql")),
     (5, "findings and retention", include_str!("../migrations/0005_findings_and_retention.sql")),
     (6, "groups of dead letters", include_str!("../migrations/0006_dead_groups.sql")),
+    (7, "audit chain", include_str!("../migrations/0007_audit_chain.sql")),
 ];
 /// Migrations that commit between their steps, and so run outside of a transaction.
 const IN_STEPS: &[i64] = &[5, 6];

@@ -49,6 +49,9 @@ pub enum Dead {
         /// The messages' ids.
         #[arg(required = true, num_args = 1..)]
         ids: Vec<Uuid>,
+        /// Why: at most 500 characters, shown with the message, to its sender too.
+        #[arg(long, value_parser = reason)]
+        reason: Option<String>,
         /// How to print.
         #[command(flatten)]
         output: Output,

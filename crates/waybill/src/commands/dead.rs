@@ -9,13 +9,14 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::json;
 use uuid::Uuid;
 use waybill_store::Store;
+use waybill_store::audit::By;
 use waybill_store::decide::DECIDED_MAX;
 
-use super::Ended;
-use crate::cli::{Dead, Output};
+use super::{Ended, nobody};
+use crate::cli::{Dead, Output, Who};
 use crate::table;
 
-pub(super) async fn run(store: &Store, command: Dead) -> anyhow::Result<Ended> {
+pub(super) async fn run(store: &Store, command: Dead, who: &Who) -> anyhow::Result<Ended> {
     match command {
         Dead::Groups { letters, limit, output } => match filter::filter(store, &letters).await? {
             Ok(filter) => list::groups(store, &filter, limit, output).await,
@@ -26,8 +27,14 @@ pub(super) async fn run(store: &Store, command: Dead) -> anyhow::Result<Ended> {
             Err(mistake) => Ok(refused(&mistake)),
         },
         Dead::Show { id, output } => show::show(store, id, output).await,
-        Dead::Replay { ids, output } => replay(store, &ids, output).await,
-        Dead::Discard { ids, reason, output } => discard(store, &ids, &reason, output).await,
+        Dead::Replay { ids, reason, output } => {
+            let Some(actor) = who.acting() else { return Ok(nobody()) };
+            replay(store, &ids, By { actor: &actor, reason: reason.as_deref() }, output).await
+        }
+        Dead::Discard { ids, reason, output } => {
+            let Some(actor) = who.acting() else { return Ok(nobody()) };
+            discard(store, &ids, By::actor(&actor).because(&reason), output).await
+        }
     }
 }
 
@@ -42,10 +49,10 @@ fn when(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
-async fn replay(store: &Store, ids: &[Uuid], output: Output) -> anyhow::Result<Ended> {
+async fn replay(store: &Store, ids: &[Uuid], by: By<'_>, output: Output) -> anyhow::Result<Ended> {
     let mut replayed = Vec::new();
     for some in ids.chunks(DECIDED_MAX) {
-        replayed.extend(store.replay(some).await?);
+        replayed.extend(store.replay(some, by).await?);
     }
     let unmatched = others(ids, &replayed);
     let ended = ended(&replayed);
@@ -58,10 +65,10 @@ async fn replay(store: &Store, ids: &[Uuid], output: Output) -> anyhow::Result<E
     Ok(ended)
 }
 
-async fn discard(store: &Store, ids: &[Uuid], reason: &str, output: Output) -> anyhow::Result<Ended> {
+async fn discard(store: &Store, ids: &[Uuid], by: By<'_>, output: Output) -> anyhow::Result<Ended> {
     let (mut discarded, mut released) = (Vec::new(), Vec::new());
     for some in ids.chunks(DECIDED_MAX) {
-        let done = store.discard(some, reason).await?;
+        let done = store.discard(some, by).await?;
         discarded.extend(done.discarded);
         released.extend(done.released);
     }
