@@ -7,7 +7,7 @@ use anyhow::Result;
 use crate::faults::{FAULTS, Fault};
 use crate::run::{Order, Outcome};
 use crate::services::Services;
-use crate::{Arguments, plan, publish, report, run as one_run, teeth};
+use crate::{Arguments, plan, publish, report, run as one_run, soak, teeth};
 
 /// Every run of the plan; whether all is well.
 async fn run_all(arguments: &Arguments) -> Result<bool> {
@@ -44,6 +44,10 @@ pub async fn run(arguments: &Arguments) -> Result<bool> {
     }
     if arguments.teeth {
         return teeth::bite(&Services::from_environment()?).await;
+    }
+    if let Some(minutes) = arguments.soak {
+        let seed = arguments.seed.unwrap_or_else(any_seed);
+        return soak::soak(&Services::from_environment()?, minutes, seed).await;
     }
     run_all(arguments).await
 }

@@ -21,6 +21,7 @@ pub mod random;
 pub mod report;
 pub mod run;
 pub mod services;
+pub mod soak;
 pub mod stage;
 pub mod teeth;
 pub mod traffic;
@@ -49,6 +50,10 @@ pub struct Arguments {
     /// Switches defects on, one by one: the drill must notice each.
     #[arg(long)]
     pub teeth: bool,
+    /// For so many minutes: full traffic and restarts, and nothing that loses anything. Nothing may be
+    /// found wrong meanwhile.
+    #[arg(long, value_name = "MINUTES")]
+    pub soak: Option<u64>,
     /// Takes the last whole drill into docs/data/chaos.json and docs/RELIABILITY.md.
     #[arg(long)]
     pub publish: bool,
