@@ -19,6 +19,7 @@ pub mod error;
 pub mod finding;
 pub mod gauges;
 pub mod health;
+pub mod keyed;
 pub mod lost;
 pub mod message;
 pub mod migrate;
@@ -32,6 +33,7 @@ pub mod repair;
 pub mod retention;
 pub mod source;
 pub mod sweep;
+pub mod upkeep;
 
 pub use error::StoreError;
 pub use pool::{Config, Store};

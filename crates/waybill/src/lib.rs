@@ -6,6 +6,7 @@
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod keys;
 pub mod mend;
 pub mod serve;
 pub mod table;

@@ -7,14 +7,15 @@ use serde::Serialize;
 use waybill_broker::Broker;
 use waybill_broker::api::Api;
 use waybill_store::Store;
-use waybill_store::conservation::{Balance, Misfit};
-use waybill_store::directory::Directory;
+use waybill_store::conservation::{Balance, Look, Misfit};
+use waybill_store::directory::{Directory, Snapshot};
 use waybill_store::finding::Finding;
 use waybill_store::overdue::Overdue;
 
 use super::Ended;
 use crate::cli::Output;
 use crate::config::Config;
+use crate::keys;
 use crate::mend::mend;
 use crate::serve::lost::Lost;
 use crate::serve::standing::Standing;
@@ -60,12 +61,14 @@ pub(super) async fn run(
     let claim_s_max = config.serve.claim_s_max();
     let directory = Directory::default();
     directory.refresh(store).await?;
-    let (mut look, mut broker, mut lost) = (store.look_at_all(claim_s_max).await?, String::new(), Vec::new());
+    let known = directory.snapshot();
+    let (mut look, mut broker, mut lost) =
+        (look(store, &known, claim_s_max).await?, String::new(), Vec::new());
     let mut sweep = sweep(store, config, &directory);
     find_lost(&mut sweep, &mut broker, &mut lost).await?;
     let mut repaired = None;
     if repair {
-        let mut done = mend(store, &directory.snapshot(), &look.misfits, claim_s_max).await?;
+        let mut done = mend(store, &known, &look.misfits, claim_s_max).await?;
         if let Ok(sweep) = &mut sweep
             && !lost.is_empty()
         {
@@ -74,7 +77,7 @@ pub(super) async fn run(
         }
         store.note_found(&done).await?;
         store.note_mended(&done).await?;
-        look = store.look_at_all(claim_s_max).await?;
+        look = self::look(store, &known, claim_s_max).await?;
         repaired = Some(done);
     }
     let misfits = look.misfits.into_iter().chain(lost);
@@ -98,6 +101,15 @@ pub(super) async fn run(
         print(&report);
     }
     Ok(if report.problems.is_empty() && report.unnamed == 0 { Ended::Done } else { Ended::Wrong })
+}
+
+/// All rows, and the bodies of those that may stand in several ordering keys.
+async fn look(store: &Store, known: &Snapshot, claim_s_max: f64) -> anyhow::Result<Look> {
+    let mut look = store.look_at_all(claim_s_max).await?;
+    look.misfits.extend(keys::all_missing(store, known).await?);
+    look.misfits.sort_unstable();
+    look.misfits.dedup();
+    Ok(look)
 }
 
 /// The look at the broker, or why there is none.
