@@ -92,7 +92,7 @@ chaos_clean() {
   chaos_drop || echo "some services of the drill did not end; ./dev down --purge tries again" >&2
 }
 
-# Part of ./dev test --full: a short drill. The mutants are ./dev chaos --teeth.
+# Part of ./dev test --full: a short drill, and every mutant, which the drill must notice.
 test_chaos() {
   local log="$LOG_DIR/test-chaos.log" code=0
   if [ "${1:-}" != --full ]; then
@@ -108,6 +108,7 @@ test_chaos() {
   chaos_services
   chaos_exports
   "$CHAOS_BIN/chaos" --quick </dev/null 2>&1 | tee "$log" || code=$?
+  "$CHAOS_BIN/chaos" --teeth </dev/null 2>&1 | tee -a "$log" || code=$?
   chaos_drop
   # shellcheck disable=SC2046  # three numbers
   count_add $(count_lines "$log") "$code" drill

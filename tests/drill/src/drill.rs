@@ -27,7 +27,11 @@ async fn run_all(arguments: &Arguments) -> Result<bool> {
     if arguments.only.is_none() && arguments.mutant.is_empty() {
         report::write(&outcomes, arguments.quick)?;
     }
-    Ok(outcomes.iter().all(Outcome::is_fine))
+    let fine = outcomes.iter().all(Outcome::is_fine);
+    if arguments.quick && arguments.only.is_none() && arguments.mutant.is_empty() {
+        return Ok(soak::soak(&services, 1, seed).await?.ok && fine);
+    }
+    Ok(fine)
 }
 
 /// What the arguments ask for.
@@ -47,7 +51,8 @@ pub async fn run(arguments: &Arguments) -> Result<bool> {
     }
     if let Some(minutes) = arguments.soak {
         let seed = arguments.seed.unwrap_or_else(any_seed);
-        return soak::soak(&Services::from_environment()?, minutes, seed).await;
+        let soaked = soak::soak(&Services::from_environment()?, minutes, seed).await?;
+        return soak::write(&soaked).map(|()| soaked.ok);
     }
     run_all(arguments).await
 }

@@ -34,7 +34,7 @@ pub mod traffic;
 )]
 #[expect(clippy::struct_excessive_bools, reason = "a command line's flags")]
 pub struct Arguments {
-    /// A short drill: some faults and one pair, in under four minutes.
+    /// A short drill: some faults, one pair and a soak of a minute, in under four minutes.
     #[arg(long)]
     pub quick: bool,
     /// Replays the traffic and the pairs of an earlier drill.

@@ -39,7 +39,7 @@ when (old.state = 'published' and new.state = 'accepted') execute function witne
 
 /// What a soak came to, as `soak.json` has it.
 #[derive(Debug, Default, Serialize)]
-struct Soaked {
+pub struct Soaked {
     minutes: u64,
     seed: u64,
     sent: usize,
@@ -62,7 +62,8 @@ struct Soaked {
     /// Everything that is wrong.
     wrong: Vec<String>,
     wrong_in_all: usize,
-    ok: bool,
+    /// Whether nothing is wrong.
+    pub ok: bool,
 }
 
 impl Soaked {
@@ -75,11 +76,11 @@ impl Soaked {
     }
 }
 
-/// Soaks for so many minutes; whether nothing was found wrong.
+/// Soaks for so many minutes, and says what it came to.
 ///
 /// # Errors
 /// When it could not go on.
-pub async fn soak(services: &Services, minutes: u64, seed: u64) -> Result<bool> {
+pub async fn soak(services: &Services, minutes: u64, seed: u64) -> Result<Soaked> {
     let name = format!("soak{}", std::process::id());
     let mut stage = Stage::set(services, &name, "", None).await.context("the stage could not be set")?;
     stage.db.execute(WITNESS).await?;
@@ -98,8 +99,8 @@ pub async fn soak(services: &Services, minutes: u64, seed: u64) -> Result<bool> 
     } else {
         println!("Read the processes' logs in {}.", folder.display());
     }
-    tell(&soaked)?;
-    Ok(soaked.ok)
+    tell(&soaked);
+    Ok(soaked)
 }
 
 async fn play(stage: &mut Stage, soaked: &mut Soaked) -> Result<()> {
@@ -212,12 +213,21 @@ async fn reconcile(stage: &Stage, soaked: &mut Soaked) {
     }
 }
 
-/// Writes `soak.json`, and the line that is counted.
-fn tell(soaked: &Soaked) -> Result<()> {
+/// Writes `soak.json`.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write(soaked: &Soaked) -> Result<()> {
     let folder = std::path::PathBuf::from(variable("WAYBILL_CHAOS_DIR")?);
     std::fs::create_dir_all(&folder)?;
     let file = folder.join("soak.json");
     std::fs::write(&file, format!("{}\n", serde_json::to_string_pretty(soaked)?))?;
+    println!("written: {}", file.display());
+    Ok(())
+}
+
+/// The line that is counted.
+fn tell(soaked: &Soaked) {
     let verdict = if soaked.ok { "ok" } else { "FAIL" };
     println!(
         "{verdict} soak: {} min, {} accepted ({} in a second), {} processes told to stop and {} killed; \
@@ -234,6 +244,4 @@ fn tell(soaked: &Soaked) -> Result<()> {
         soaked.reconciled,
         soaked.wrong_in_all
     );
-    println!("written: {}", file.display());
-    Ok(())
 }
