@@ -3,7 +3,7 @@
 //!
 //! A walk through `ordering`, bounded by rows and by bytes of bodies. Reads, and judges nothing.
 
-use sqlx::{Postgres, Transaction};
+use sqlx::{Postgres, Row as _, Transaction};
 use uuid::Uuid;
 
 use crate::conservation::KeyCursor;
@@ -43,7 +43,7 @@ order by o.key, o.seq";
 
 /// Those of `$1` that are not final, as they are now.
 const READ: &str = "
-select r.id, r.source, r.content_type, b.body, array(select key from ordering o where o.id = r.id)
+select r.id, r.source, r.content_type, b.body, array(select key from ordering o where o.id = r.id) as keys
 from (select distinct unnest($1::uuid[]) as id) g
 join lateral (select * from receipt where receipt.id = g.id limit 1) r on true
 join lateral (select state from progress where progress.id = g.id limit 1) p on true
@@ -108,14 +108,16 @@ async fn read(snapshot: &mut Transaction<'static, Postgres>, ids: &[Uuid]) -> Re
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let rows: Vec<(Uuid, String, String, Vec<u8>, Vec<i64>)> =
-        sqlx::query_as(READ).bind(ids).fetch_all(&mut **snapshot).await?;
-    let keyed = rows.into_iter().map(|(id, source, content_type, body, keys)| Keyed {
-        id,
-        source,
-        content_type,
-        body,
-        keys,
-    });
-    Ok(keyed.collect())
+    let rows = sqlx::query(READ).bind(ids).fetch_all(&mut **snapshot).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Keyed {
+                id: row.try_get("id")?,
+                source: row.try_get("source")?,
+                content_type: row.try_get("content_type")?,
+                body: row.try_get("body")?,
+                keys: row.try_get("keys")?,
+            })
+        })
+        .collect()
 }

@@ -72,16 +72,13 @@ async fn readyz(client: &reqwest::Client, url: &str) -> Result<Answer, ()> {
 /// Receipts and ids carry the clock of `ingest-api`; the balance compares that of `waybill serve` with it.
 fn clock(checks: &mut Checks, name: &str, apart_s: Option<i64>) {
     let remedy = "run a time service on both machines";
-    match apart_s {
-        Some(apart) => {
-            let reason = format!("{name}: {} s between its clock and this machine's", apart.abs());
-            checks.judge("clock", apart.abs() <= CLOCK_S_MAX, Verdict::Warn, reason, remedy);
-        }
-        None => {
-            let reason = format!("{name}: its answer says no time");
-            checks.note("clock", Verdict::Unknown, reason, "compare its machine's clock by hand");
-        }
-    }
+    let Some(apart) = apart_s else {
+        let reason = format!("{name}: its answer says no time");
+        checks.note("clock", Verdict::Unknown, reason, "compare its machine's clock by hand");
+        return;
+    };
+    let reason = format!("{name}: {} s between its clock and this machine's", apart.abs());
+    checks.judge("clock", apart.abs() <= CLOCK_S_MAX, Verdict::Warn, reason, remedy);
 }
 
 /// A URL's host and port: the rest may hold a password.
