@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::error::BrokerError;
+use crate::permissions::Permissions;
 
 /// The section `rabbitmq_api` of the configuration.
 #[derive(Clone, Deserialize)]
@@ -208,6 +209,18 @@ impl Api {
     /// Every policy of the virtual host; operator policies cannot touch an exchange.
     pub async fn policies(&self) -> Result<Vec<Policy>, BrokerError> {
         self.get(&format!("policies/{}", self.vhost)).await
+    }
+
+    /// What `user` may do in the virtual host; none: nothing at all. The API shows this to users with
+    /// the tag `administrator` alone.
+    pub async fn permissions(&self, user: &str) -> Result<Option<Permissions>, BrokerError> {
+        let path = format!("permissions/{}/{}", self.vhost, escape(user));
+        let (status, body) = self.ask(&path).await?;
+        match status {
+            StatusCode::OK => Ok(Permissions::deserialize(body).ok()),
+            StatusCode::NOT_FOUND => Ok(None),
+            other => Err(BrokerError::Unavailable(format!("its management API answered {other}"))),
+        }
     }
 
     /// Connections to the virtual host that are blocked, or will be at their next publish.

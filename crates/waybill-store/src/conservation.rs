@@ -248,7 +248,7 @@ where p.state is distinct from 'processing'";
 
 /// Where a walk through the ordering keys is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct KeyCursor(i64, i64);
+pub struct KeyCursor(pub(crate) i64, pub(crate) i64);
 
 impl KeyCursor {
     /// Before the first key.
@@ -265,7 +265,7 @@ pub fn first_id_at(moment: DateTime<Utc>) -> Uuid {
 impl Store {
     /// One snapshot for all looks in it. A message at a time, by index, whatever the statistics say:
     /// a plan that reads a whole table for one page would not be bounded.
-    async fn snapshot(&self) -> Result<Transaction<'static, Postgres>, StoreError> {
+    pub(crate) async fn snapshot(&self) -> Result<Transaction<'static, Postgres>, StoreError> {
         let mut snapshot = self.begin().await?;
         sqlx::raw_sql(
             "set transaction isolation level repeatable read read only;

@@ -20,6 +20,7 @@ pub mod error;
 pub mod finding;
 pub mod gauges;
 pub mod health;
+pub mod keyed;
 pub mod lost;
 pub mod message;
 pub mod migrate;
@@ -35,6 +36,7 @@ pub mod source;
 pub mod source_key;
 pub mod source_state;
 pub mod sweep;
+pub mod upkeep;
 
 pub use error::StoreError;
 pub use pool::{Config, Store};

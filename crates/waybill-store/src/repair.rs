@@ -107,11 +107,11 @@ const ENTER_KEYS: &str = "
 with place as (
     select r.id, r.seq from receipt r join progress p on p.id = r.id
     where r.id = $1 and p.state in ('accepted', 'published', 'held', 'retrying', 'dead')
-      and not exists (select from ordering o where o.id = r.id)
     for update of p
 )
 insert into ordering (key, seq, id)
-select key, place.seq, place.id from unnest($2::bigint[]) as k (key), place";
+select key, place.seq, place.id from unnest($2::bigint[]) as k (key), place
+where not exists (select from ordering o where o.id = place.id and o.key = k.key)";
 
 impl Store {
     /// Mends `ids`, all of which have `problem`, where that is safe: which were mended.
@@ -153,7 +153,8 @@ impl Store {
         Ok(mended)
     }
 
-    /// Puts a message back into its ordering keys, at its place. False: it has moved on.
+    /// Puts a message back into those of its ordering keys that it is not in, at its place. False: it
+    /// has moved on.
     pub async fn enter_keys(&self, id: Uuid, keys: &[i64]) -> Result<bool, StoreError> {
         let mut transaction = self.begin().await?;
         // the lock that claims and settlements take, by the keys themselves: it has no rows yet

@@ -6,6 +6,7 @@
 mod broker;
 mod client;
 mod fleet;
+mod late;
 mod ledger;
 mod network;
 mod points;
