@@ -15,6 +15,7 @@ mod conservation;
 mod decisions;
 mod demo;
 mod doctor;
+mod edit;
 mod fault;
 mod hardening;
 mod idempotency;

@@ -117,6 +117,26 @@ async fn try_verb(world: &World, verb: Verb, id: Uuid) {
         Verb::Discard => {
             store.discard(&[id], "a test").await.unwrap();
         }
+        Verb::Edit => {
+            crate::edit::by_hand(world, id, b"{}", &[]).await.unwrap();
+        }
+        Verb::Undo => {
+            sqlx::query(
+                "insert into decision (id, verb, reason, dead_at, error_class, error_reason, places)
+                 select id, 'discard', 'x', now(), 'parse', 'x', 0 from progress where id = $1 and state = 'discarded'",
+            )
+            .bind(id)
+            .execute(&world.db)
+            .await
+            .unwrap();
+            sqlx::query("update progress set error_class = 'parse', error_reason = 'x' where id = $1 and state = 'discarded'")
+                .bind(id)
+                .execute(&world.db)
+                .await
+                .unwrap();
+            let how = waybill_store::undo::How { grace: wait, out_of_order: false, reason: None };
+            store.undo(&[id], how).await.unwrap();
+        }
     }
 }
 
@@ -145,6 +165,8 @@ async fn every_verb_moves_the_states_of_the_table_and_no_other() {
                     "delete from receipt",
                     "delete from in_hand",
                     "delete from decision",
+                    "delete from replacement",
+                    "delete from difference",
                 ] {
                     sqlx::raw_sql(table).execute(&world.db).await.unwrap();
                 }

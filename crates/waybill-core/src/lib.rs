@@ -5,7 +5,9 @@
 //! a service, and cannot fail for reasons outside of it.
 
 pub mod accept;
+pub mod correction;
 pub mod credential;
+pub mod difference;
 pub mod envelope;
 pub mod hl7;
 pub mod items;

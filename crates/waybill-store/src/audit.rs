@@ -3,6 +3,7 @@
 //! An act that must be accounted for is written here first, and not done when that fails.
 
 use serde_json::Value;
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::{Store, StoreError};
@@ -30,23 +31,25 @@ impl Store {
     /// # Errors
     /// When it could not be written: then the act must not take place.
     pub async fn audit(&self, act: Act<'_>) -> Result<(), StoreError> {
-        let written = sqlx::query(
-            "insert into audit (actor, action, reason, subjects, source, detail)
-             values ($1, $2, $3, $4, $5, $6)",
-        )
-        .bind(act.actor)
-        .bind(act.action)
-        .bind(act.reason)
-        .bind(act.subjects)
-        .bind(act.source)
-        .bind(act.detail)
-        .execute(self.pool())
-        .await?
-        .rows_affected();
-        if written == 1 {
-            Ok(())
-        } else {
-            Err(StoreError::Bug(format!("{written} rows of audit were written")))
-        }
+        let mut connection = self.pool().acquire().await?;
+        write(&mut connection, act).await
     }
+}
+
+/// Writes an act down on this connection: within its transaction, where it has one.
+pub(crate) async fn write(connection: &mut PgConnection, act: Act<'_>) -> Result<(), StoreError> {
+    let written = sqlx::query(
+        "insert into audit (actor, action, reason, subjects, source, detail)
+         values ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(act.actor)
+    .bind(act.action)
+    .bind(act.reason)
+    .bind(act.subjects)
+    .bind(act.source)
+    .bind(act.detail)
+    .execute(connection)
+    .await?
+    .rows_affected();
+    if written == 1 { Ok(()) } else { Err(StoreError::Bug(format!("{written} rows of audit were written"))) }
 }

@@ -1,4 +1,5 @@
-//! An operator's two decisions on a dead letter: replay it, or discard it.
+//! An operator's decisions on a dead letter: replay it, or discard it. (A third is `edit.rs`; what takes a
+//! discard back is `undo.rs`.)
 //!
 //! Neither publishes nor processes anything: a replayed message is due again, in its old place, and
 //! goes the way of all others; a discarded one is final, and what waited for it is released. Each
@@ -29,8 +30,11 @@ macro_rules! decided {
                  where id = any($1) and state = 'dead'
                  order by id for update
              ), noted as (
-                 insert into decision (id, verb, reason, dead_at, error_class, error_reason)
-                 select id, $2, $3, finished_at, error_class, error_reason from letter order by id
+                 insert into decision (id, verb, reason, dead_at, error_class, error_reason, places)
+                 select id, $2, $3, finished_at, error_class, error_reason,
+                        (select count(*) from ordering o where o.id = letter.id)
+                        + (select count(*) from skipped s where s.id = letter.id)
+                 from letter order by id
              )
              update progress p ",
             $then,
@@ -83,6 +87,7 @@ impl Store {
                 .bind(Some(reason))
                 .fetch_all(&mut *transaction)
                 .await?;
+        ordering::give_up(&mut transaction, &discarded).await?;
         ordering::forget(&mut transaction, &discarded).await?;
         let settled = ordering::Places { all: discarded.clone(), finished: discarded, skipped: Vec::new() };
         let released = ordering::leave(&mut transaction, &settled).await?;
@@ -91,7 +96,7 @@ impl Store {
     }
 }
 
-fn few(ids: &[Uuid]) -> Result<(), StoreError> {
+pub(crate) fn few(ids: &[Uuid]) -> Result<(), StoreError> {
     if ids.len() <= DECIDED_MAX {
         return Ok(());
     }

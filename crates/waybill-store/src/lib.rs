@@ -14,6 +14,7 @@ pub mod dead;
 pub mod decide;
 pub mod directory;
 pub mod durability;
+pub mod edit;
 mod effects;
 pub mod error;
 pub mod finding;
@@ -32,6 +33,7 @@ pub mod repair;
 pub mod retention;
 pub mod source;
 pub mod sweep;
+pub mod undo;
 
 pub use error::StoreError;
 pub use pool::{Config, Store};

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-pub use dead::Dead;
+pub use dead::{Dead, Edit, Undo};
 pub use message::{Body, Form, Message};
 pub use source::Source;
 

@@ -1,4 +1,4 @@
-//! `waybill dead list`, `replay` and `discard`. A decision is a transition of the ledger, nothing
+//! `waybill dead list`, `replay` and `discard` (`undo` and `edit` have files of their own). A decision is a transition of the ledger, nothing
 //! else: what it makes due, the relay publishes.
 
 use serde_json::json;
@@ -6,15 +6,18 @@ use uuid::Uuid;
 use waybill_store::Store;
 use waybill_store::decide::DECIDED_MAX;
 
-use super::Ended;
+use super::{Ended, edit, undo};
 use crate::cli::{Dead, Output};
+use crate::config::Config;
 use crate::table;
 
-pub(super) async fn run(store: &Store, command: Dead) -> anyhow::Result<Ended> {
+pub(super) async fn run(store: &Store, config: &Config, command: Dead) -> anyhow::Result<Ended> {
     match command {
         Dead::List { source, limit, output } => list(store, source.as_deref(), limit, output).await,
         Dead::Replay { ids, output } => replay(store, &ids, output).await,
         Dead::Discard { ids, reason, output } => discard(store, &ids, &reason, output).await,
+        Dead::Undo(arguments) => undo::run(store, config.discard.grace(), &arguments).await,
+        Dead::Edit(arguments) => edit::run(store, &arguments).await,
     }
 }
 
@@ -73,6 +76,9 @@ async fn discard(store: &Store, ids: &[Uuid], reason: &str, output: Output) -> a
         println!("{}", table::json(&done)?);
     } else {
         println!("{} discarded; {} that waited for them are due.", discarded.len(), released.len());
+        if !discarded.is_empty() {
+            println!("For a while this can be taken back: waybill dead undo ID (discard.undo_s_max).");
+        }
         explain(store, &unmatched).await?;
     }
     Ok(ended)
