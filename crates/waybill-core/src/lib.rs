@@ -9,6 +9,7 @@ pub mod correction;
 pub mod credential;
 pub mod difference;
 pub mod envelope;
+pub mod fingerprint;
 pub mod hl7;
 pub mod items;
 pub mod kinds;

@@ -21,7 +21,7 @@ pub struct Discarded {
     pub released: Vec<Uuid>,
 }
 
-/// Locks what is still dead of `$1`, and notes the decision.
+/// Locks what is still dead of `$1`, notes the decision, and takes it off the list of the dead.
 macro_rules! decided {
     ($then:literal) => {
         concat!(
@@ -35,6 +35,8 @@ macro_rules! decided {
                         (select count(*) from ordering o where o.id = letter.id)
                         + (select count(*) from skipped s where s.id = letter.id)
                  from letter order by id
+             ), left_the_list as (
+                 delete from dead_list where id in (select id from letter)
              )
              update progress p ",
             $then,

@@ -97,6 +97,8 @@ with letter as materialized (
 ), noted as (
     insert into decision (id, verb, reason, dead_at, error_class, error_reason)
     select id, 'discard', $2, finished_at, error_class, error_reason from letter
+), left_the_list as (
+    delete from dead_list where id in (select id from letter)
 )
 update progress p set state = 'discarded', finished_at = now()
 from letter where p.id = letter.id and p.state = 'dead'";

@@ -13,6 +13,7 @@ use sqlx::{Postgres, Row as _, Transaction};
 use uuid::Uuid;
 
 use crate::claim::interval;
+use crate::dead::entry;
 use crate::{Store, StoreError, decide, ordering};
 
 /// What undoing came to.
@@ -136,6 +137,7 @@ impl Store {
                 undone.undone.len()
             )));
         }
+        entry::enter(&mut transaction, &undone.undone).await?;
         ordering::take_back(&mut transaction, &undone.undone).await?;
         transaction.commit().await?;
         Ok(undone)

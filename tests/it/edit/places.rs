@@ -24,6 +24,7 @@ async fn a_corrected_message_has_the_place_of_the_original_which_keeps_its_bytes
         assert!(released.is_empty(), "what waited waits for the corrected one");
         assert_eq!(behind(&world, next).await, Some(new));
         assert_eq!(state(&world, dead).await, "discarded");
+        assert_eq!(world.count("select count(*) from dead_list").await, 0);
         assert_eq!(complete(&world, new).await, [next]);
         complete(&world, next).await;
 

@@ -37,6 +37,7 @@ async fn a_discard_undone_in_time_is_the_dead_letter_that_it_was() {
         assert_eq!(undo(&world, &[dead, next], false).await.undone, [dead]);
         let after = world.store.message(dead, None).await.unwrap().unwrap();
         assert_eq!((after.state.as_str(), after.finished_at), ("dead", before.finished_at));
+        assert_eq!(world.count("select count(*) from dead_list").await, 1, "it is listed again");
         assert_eq!((after.error_class, after.error_reason), (before.error_class, before.error_reason));
         let told: Vec<_> = after.timeline.iter().map(|event| event.what.as_str()).collect();
         assert_eq!(&told[told.len() - 2..], ["discarded: by mistake", "discard undone"]);

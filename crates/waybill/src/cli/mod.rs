@@ -2,6 +2,7 @@
 //! configuration.
 
 mod dead;
+mod letters;
 mod message;
 mod source;
 
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub use dead::{Dead, Edit, Undo};
+pub use letters::{Letters, Typed};
 pub use message::{Body, Form, Message};
 pub use source::Source;
 
