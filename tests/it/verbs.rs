@@ -121,23 +121,22 @@ async fn try_verb(world: &World, verb: Verb, id: Uuid) {
             crate::edit::by_hand(world, id, b"{}", &[]).await.unwrap();
         }
         Verb::Undo => {
-            sqlx::query(
-                "insert into decision (id, verb, reason, dead_at, error_class, error_reason, places)
-                 select id, 'discard', 'x', now(), 'parse', 'x', 0 from progress where id = $1 and state = 'discarded'",
-            )
-            .bind(id)
-            .execute(&world.db)
-            .await
-            .unwrap();
-            sqlx::query("update progress set error_class = 'parse', error_reason = 'x' where id = $1 and state = 'discarded'")
-                .bind(id)
-                .execute(&world.db)
-                .await
-                .unwrap();
-            let how = waybill_store::undo::How { grace: wait, out_of_order: false, reason: None };
-            store.undo(&[id], how).await.unwrap();
+            undo(world, id, wait).await;
         }
     }
+}
+
+/// Tries to undo the discard of the message, as if a person had made it just now.
+async fn undo(world: &World, id: Uuid, grace: Duration) {
+    for as_if in [
+        "insert into decision (id, verb, reason, dead_at, error_class, error_reason, places)
+         select id, 'discard', 'x', now(), 'parse', 'x', 0 from progress where id = $1 and state = 'discarded'",
+        "update progress set error_class = 'parse', error_reason = 'x' where id = $1 and state = 'discarded'",
+    ] {
+        sqlx::query(as_if).bind(id).execute(&world.db).await.unwrap();
+    }
+    let how = waybill_store::undo::How { grace, out_of_order: false, reason: None };
+    world.store.undo(&[id], how).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

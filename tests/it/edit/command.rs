@@ -44,6 +44,18 @@ fn waybill(world: &World, arguments: &[&str], code: i32) -> String {
     said
 }
 
+/// What an operator is shown of the edit that made `new` of `dead`: its lines for a reason alone.
+fn both_links_and_the_difference_are_shown(world: &World, dead: &str, new: &str) {
+    assert!(waybill(world, &["message", "show", dead], 0).contains(new));
+    assert!(waybill(world, &["message", "show", new], 0).contains(dead));
+    let masked = waybill(world, &["message", "show", new, "--as", "difference"], 0);
+    assert!(masked.contains("kim") && masked.contains("/conditionsOfJoining/version changed"), "{masked}");
+    assert!(!masked.contains("GG1"), "{masked}");
+    let reveal = ["message", "show", dead, "--as", "difference", "--reveal", "ticket 7"];
+    let shown = waybill(world, &reveal, 0);
+    assert!(shown.contains("-{") && shown.contains("+{") && shown.contains("GG11"), "{shown}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operator_edits_and_the_sender_is_told() {
     World::run(async |mut world| {
@@ -98,20 +110,10 @@ async fn an_operator_edits_and_the_sender_is_told() {
         let message = tis.message(new).await;
         assert_eq!((&message["replaces"], &message["idempotency_key"]), (&json!(dead), &Value::Null));
 
-        assert!(waybill(&world, &["message", "show", &dead], 0).contains(new));
-        assert!(waybill(&world, &["message", "show", new], 0).contains(&dead));
-        let masked = waybill(&world, &["message", "show", new, "--as", "difference"], 0);
-        assert!(
-            masked.contains("kim") && masked.contains("/conditionsOfJoining/version changed"),
-            "{masked}"
-        );
-        assert!(!masked.contains("GG1"), "{masked}");
-        let reveal = ["message", "show", &dead, "--as", "difference", "--reveal", "ticket 7"];
-        let shown = waybill(&world, &reveal, 0);
-        assert!(shown.contains("\n-{") && shown.contains("\n+{") && shown.contains("GG11"), "{shown}");
+        both_links_and_the_difference_are_shown(&world, &dead, new);
+        waybill(&world, &["message", "show", &held, "--as", "difference"], 3);
         let looked = "select count(*) from audit where action = 'view difference' and actor = 'kim'";
         assert_eq!(world.count(looked).await, 1);
-        waybill(&world, &["message", "show", &held, "--as", "difference"], 3);
         assert_eq!(waybill(&world, &["reconcile", "--json"], 0).matches("\"replacements\": 1").count(), 1);
         world
     })
