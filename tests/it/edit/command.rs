@@ -27,6 +27,13 @@ impl Drop for File {
     }
 }
 
+/// What an edit needs to have effects: an `ingest-api`, its relay and a worker; the partner.
+async fn running(world: &mut World, source: &str) -> Partner {
+    let url = world.ingest(&[]).await;
+    world.worker(&[]).await;
+    world.partner(source, &url)
+}
+
 /// Posts a good form of this member, under the key 2; its id.
 async fn sign(tis: &Partner, member: &str) -> String {
     let form = signature(member, "2026-02-01T12:00:00Z", "GG10");
@@ -59,8 +66,7 @@ fn both_links_and_the_difference_are_shown(world: &World, dead: &str, new: &str)
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operator_edits_and_the_sender_is_told() {
     World::run(async |mut world| {
-        let partners = world.everything().await;
-        let tis = &partners["tis"];
+        let tis = &running(&mut world, "tis").await;
         let sent = signature("secret-member", "2026-01-31T12:00:00Z", "GG11");
         let dead = id(tis.insist(|| tis.json("1", sent.clone())).await).await;
         tis.until(&dead, "dead").await;
@@ -123,8 +129,7 @@ async fn an_operator_edits_and_the_sender_is_told() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_hl7_body_is_judged_as_ingest_judges_it() {
     World::run(async |mut world| {
-        let partners = world.everything().await;
-        let docutap = &partners["docutap"];
+        let docutap = &running(&mut world, "docutap").await;
         let sent = arrival("C1", "SECRET", "");
         let dead = acknowledged(&docutap.insist(|| docutap.hl7(sent.clone())).await);
         docutap.until(&dead, "dead").await;
@@ -157,8 +162,7 @@ async fn an_hl7_body_is_judged_as_ingest_judges_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_edit_that_is_killed_has_changed_nothing_and_is_made_again() {
     World::run(async |mut world| {
-        let partners = world.everything().await;
-        let tis = &partners["tis"];
+        let tis = &running(&mut world, "tis").await;
         let sent = signature("m", "2026-01-31T12:00:00Z", "GG11");
         let dead = id(tis.insist(|| tis.json("1", sent.clone())).await).await;
         tis.until(&dead, "dead").await;
@@ -199,8 +203,7 @@ async fn an_edit_that_is_killed_has_changed_nothing_and_is_made_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operator_undoes_a_discard() {
     World::run(async |mut world| {
-        let partners = world.everything().await;
-        let tis = &partners["tis"];
+        let tis = &running(&mut world, "tis").await;
         let sent = signature("m", "2026-01-31T12:00:00Z", "GG11");
         let dead = id(tis.insist(|| tis.json("1", sent.clone())).await).await;
         tis.until(&dead, "dead").await;
