@@ -108,7 +108,7 @@ pub struct Look {
 }
 
 impl Look {
-    fn add(&mut self, rows: &[(String, String, bool, bool, i64, Vec<Uuid>)]) {
+    fn add(&mut self, rows: &[Tally]) {
         for (source, verdict, ignored, replacement, count, ids) in rows {
             let balance = self.balances.entry(source.clone()).or_default();
             balance.source.clone_from(source);
@@ -262,7 +262,8 @@ impl KeyCursor {
 }
 
 /// Source, verdict, whether it was ignored, whether an edit made it, how many, some of them.
-type Rows = Vec<(String, String, bool, bool, i64, Vec<Uuid>)>;
+type Tally = (String, String, bool, bool, i64, Vec<Uuid>);
+type Rows = Vec<Tally>;
 
 /// The first id that this moment could have given (UUID version 7, RFC 9562, section 5.7).
 pub fn first_id_at(moment: DateTime<Utc>) -> Uuid {

@@ -6,7 +6,7 @@
 //! told what became of it.
 
 use serde_json::json;
-use sqlx::{Postgres, Transaction};
+use sqlx::{Postgres, Row as _, Transaction};
 use uuid::Uuid;
 
 use crate::audit::{self, Act};
@@ -125,12 +125,12 @@ select seq, source from original";
 impl Store {
     /// What an edit of this message begins with; none: no such message.
     pub async fn editable(&self, id: Uuid) -> Result<Option<Editable>, StoreError> {
-        let row: Option<(String, String, String, Option<Vec<u8>>, Vec<i64>, i64)> = sqlx::query_as(
+        let row = sqlx::query(
             "select r.source, p.state, r.content_type, b.body,
                     array(select key from ordering where id = $1
-                          union select key from skipped where id = $1 order by 1),
+                          union select key from skipped where id = $1 order by 1) as keys,
                     (select count(distinct w.id) from ordering o
-                     join ordering w on w.key = o.key and w.seq > o.seq where o.id = $1)
+                     join ordering w on w.key = o.key and w.seq > o.seq where o.id = $1) as holds
              from receipt r
              join progress p on p.id = r.id
              left join lateral (select body from body where body.id = r.id limit 1) b on true
@@ -139,13 +139,14 @@ impl Store {
         .bind(id)
         .fetch_optional(self.pool())
         .await?;
-        Ok(row.map(|(source, state, content_type, body, keys, holds)| Editable {
-            source,
-            state,
-            content_type,
-            body,
-            keys,
-            holds,
+        let Some(row) = row else { return Ok(None) };
+        Ok(Some(Editable {
+            source: row.try_get("source")?,
+            state: row.try_get("state")?,
+            content_type: row.try_get("content_type")?,
+            body: row.try_get("body")?,
+            keys: row.try_get("keys")?,
+            holds: row.try_get("holds")?,
         }))
     }
 
@@ -199,7 +200,7 @@ impl Store {
 
     /// What the edit changed that made this message, or that replaced it; none: neither did.
     pub async fn difference(&self, id: Uuid) -> Result<Option<Difference>, StoreError> {
-        let row: Option<(Uuid, Uuid, String, String, String, _, Option<Vec<u8>>)> = sqlx::query_as(
+        let row = sqlx::query(
             "select x.replaces, x.id, r.source, x.actor, x.reason, x.replaced_at, d.difference
              from replacement x
              join receipt r on r.id = x.id
@@ -211,14 +212,15 @@ impl Store {
         .bind(id)
         .fetch_optional(self.pool())
         .await?;
-        Ok(row.map(|(replaces, id, source, actor, reason, replaced_at, difference)| Difference {
-            replaces,
-            id,
-            source,
-            actor,
-            reason,
-            replaced_at,
-            difference,
+        let Some(row) = row else { return Ok(None) };
+        Ok(Some(Difference {
+            replaces: row.try_get("replaces")?,
+            id: row.try_get("id")?,
+            source: row.try_get("source")?,
+            actor: row.try_get("actor")?,
+            reason: row.try_get("reason")?,
+            replaced_at: row.try_get("replaced_at")?,
+            difference: row.try_get("difference")?,
         }))
     }
 }

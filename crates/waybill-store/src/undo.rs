@@ -122,12 +122,11 @@ impl Store {
         let mut undone = Undone::default();
         let mut dead_at = Vec::new();
         for letter in look(&mut transaction, ids, how).await? {
-            match letter.why_not {
-                Some(why) => undone.refused.push((letter.id, why)),
-                None => {
-                    undone.undone.push(letter.id);
-                    dead_at.extend(letter.dead_at);
-                }
+            if let Some(why) = letter.why_not {
+                undone.refused.push((letter.id, why));
+            } else {
+                undone.undone.push(letter.id);
+                dead_at.extend(letter.dead_at);
             }
         }
         let moved = bring_back(&mut transaction, &undone.undone, &dead_at, how).await?;

@@ -135,7 +135,7 @@ async fn an_hl7_body_is_judged_as_ingest_judges_it() {
         docutap.until(&dead, "dead").await;
         for (from, to, why) in [
             ("2.5.1", "9.9", "AR "),
-            ("|P|", "|T|", "AR "),
+            ("|P|", "|X|", "AR "),
             ("ADT^A04", "ACK", "acknowledgement"),
             ("\rEVN", "\rMSH|^~\\&|A\rEVN", "a second MSH"),
         ] {

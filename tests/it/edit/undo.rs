@@ -103,7 +103,7 @@ async fn only_effects_are_passed_by() {
         dies_and_is_discarded(&world, first).await;
         dies_and_is_discarded(&world, second).await;
         let claim = world.store.claim(&[ignored], "w", LEASE).await.unwrap();
-        let disposition = Disposition::Ignore("a test".into());
+        let disposition = Disposition::Ignore("a test");
         world.store.record(&[settled("tis", ignored, claim.claimed[0].attempt, disposition)]).await.unwrap();
         assert_eq!(undo(&world, &[second, first], false).await.undone.len(), 2);
         assert_eq!(world.count("select count(*) from given_up").await, 0);

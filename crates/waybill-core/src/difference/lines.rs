@@ -88,7 +88,7 @@ mod tests {
         check("a \n", "a\n", "@@ -1,1 +1,1 @@\n-a \n+a\n");
         check("a", "a\n", "@@ -1,1 +1,1 @@\n-a\n+a\n");
         check("1\n2\n3\n4\n5\n6\n", "1\n2\n3\n4\n5\n", "@@ -3,4 +3,3 @@\n 3\n 4\n 5\n-6\n");
-        let old: String = (0..20).map(|n| format!("{n}\r\n")).collect();
+        let old: String = (0..20).flat_map(|n| [n.to_string(), "\r\n".to_owned()]).collect();
         let new = old.replace("2\r\n3\r\n", "2\r\nx\r\n").replace("17", "y");
         check(
             &old,

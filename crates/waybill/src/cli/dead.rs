@@ -67,7 +67,7 @@ pub enum Dead {
         #[command(flatten)]
         output: Output,
     },
-    /// Take back a discard, within discard.undo_s_max: the dead letter that it was, in its old place.
+    /// Take back a discard, within `discard.undo_s_max`: the dead letter that it was, in its old place.
     Undo(Undo),
     /// Give a corrected body, as a new message, the place of a dead letter, which ends discarded.
     Edit(Edit),

@@ -69,7 +69,7 @@ fn read(file: &Path, source: &Source) -> anyhow::Result<Vec<u8>> {
     use std::io::Read as _;
     let name = || format!("{} cannot be read", file.display());
     let mut corrected = Vec::new();
-    let limit = u64::try_from(source.body_bytes_max)?.saturating_add(1);
+    let limit = u64::from(source.body_bytes_max) + 1;
     std::fs::File::open(file)
         .with_context(name)?
         .take(limit)
