@@ -16,12 +16,12 @@ use crate::support::{BY, World, until};
 const LEASE: Duration = Duration::from_mins(1);
 
 /// Messages of `source`, posted one after the other, all of one key.
-async fn of_one_key<const N: usize>(world: &World, source: &str) -> [Uuid; N] {
+pub(crate) async fn of_one_key<const N: usize>(world: &World, source: &str) -> [Uuid; N] {
     accepted(world, source, &vec![vec![7]; N]).await.try_into().unwrap()
 }
 
 /// Claims `id` and lets it die.
-async fn die(world: &World, id: Uuid) {
+pub(crate) async fn die(world: &World, id: Uuid) {
     let claimed = world.store.claim(&[id], "w", LEASE).await.unwrap().claimed.remove(0);
     let failure = Failure::new(ErrorClass::Validation, "a test");
     let dead = settled(&claimed.source, id, claimed.attempt, Disposition::DeadLetter(failure));
@@ -30,18 +30,18 @@ async fn die(world: &World, id: Uuid) {
 }
 
 /// Claims `id`, which must be possible, and completes it; what that releases.
-async fn complete(world: &World, id: Uuid) -> Vec<Uuid> {
+pub(crate) async fn complete(world: &World, id: Uuid) -> Vec<Uuid> {
     let claim = world.store.claim(&[id], "w", LEASE).await.unwrap();
     assert_eq!(claim.claimed.len(), 1, "it can be claimed");
     world.store.record(&[done(&claim.claimed[0])]).await.unwrap().released
 }
 
 /// Claims `id`, which must be held.
-async fn is_held(world: &World, id: Uuid) {
+pub(crate) async fn is_held(world: &World, id: Uuid) {
     assert_eq!(world.store.claim(&[id], "w", LEASE).await.unwrap().held, [id], "it is held");
 }
 
-async fn behind(world: &World, id: Uuid) -> Option<Uuid> {
+pub(crate) async fn behind(world: &World, id: Uuid) -> Option<Uuid> {
     world.store.message(id, None).await.unwrap().unwrap().held_behind
 }
 

@@ -17,6 +17,7 @@ mod dead;
 mod decisions;
 mod demo;
 mod doctor;
+mod edit;
 mod fault;
 mod hardening;
 mod idempotency;

@@ -117,7 +117,26 @@ async fn try_verb(world: &World, verb: Verb, id: Uuid) {
         Verb::Discard => {
             store.discard(&[id], BY.because("a test")).await.unwrap();
         }
+        Verb::Edit => {
+            crate::edit::by_hand(world, id, b"{}", &[]).await.unwrap();
+        }
+        Verb::Undo => {
+            undo(world, id, wait).await;
+        }
     }
+}
+
+/// Tries to undo the discard of the message, as if a person had made it just now.
+async fn undo(world: &World, id: Uuid, grace: Duration) {
+    for as_if in [
+        "insert into decision (id, verb, reason, dead_at, error_class, error_reason, places)
+         select id, 'discard', 'x', now(), 'parse', 'x', 0 from progress where id = $1 and state = 'discarded'",
+        "update progress set error_class = 'parse', error_reason = 'x' where id = $1 and state = 'discarded'",
+    ] {
+        sqlx::query(as_if).bind(id).execute(&world.db).await.unwrap();
+    }
+    let how = waybill_store::undo::How { grace, out_of_order: false, by: BY };
+    world.store.undo(&[id], how).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -145,6 +164,8 @@ async fn every_verb_moves_the_states_of_the_table_and_no_other() {
                     "delete from receipt",
                     "delete from in_hand",
                     "delete from decision",
+                    "delete from replacement",
+                    "delete from difference",
                 ] {
                     sqlx::raw_sql(table).execute(&world.db).await.unwrap();
                 }

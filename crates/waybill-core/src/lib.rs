@@ -6,7 +6,9 @@
 
 pub mod accept;
 pub mod audit;
+pub mod correction;
 pub mod credential;
+pub mod difference;
 pub mod envelope;
 pub mod fingerprint;
 pub mod hl7;

@@ -1,4 +1,5 @@
-//! An operator's two decisions on a dead letter: replay it, or discard it.
+//! An operator's decisions on a dead letter: replay it, or discard it. (A third is `edit.rs`; what takes a
+//! discard back is `undo.rs`.)
 //!
 //! Neither publishes nor processes anything: a replayed message is due again, in its old place, and
 //! goes the way of all others; a discarded one is final, and what waited for it is released. Each
@@ -33,8 +34,11 @@ macro_rules! decided {
                  where id = any($1) and state = 'dead'
                  order by id for update
              ), noted as (
-                 insert into decision (id, verb, reason, dead_at, error_class, error_reason)
-                 select id, $2, $3, finished_at, error_class, error_reason from letter order by id
+                 insert into decision (id, verb, reason, dead_at, error_class, error_reason, places)
+                 select id, $2, $3, finished_at, error_class, error_reason,
+                        (select count(*) from ordering o where o.id = letter.id)
+                        + (select count(*) from skipped s where s.id = letter.id)
+                 from letter order by id
              ), left_the_list as (
                  delete from dead_list where id in (select id from letter)
              )
@@ -90,6 +94,7 @@ impl Store {
                 .bind(by.reason)
                 .fetch_all(&mut *transaction)
                 .await?;
+        ordering::give_up(&mut transaction, &discarded).await?;
         ordering::forget(&mut transaction, &discarded).await?;
         let settled = ordering::Places { all: discarded.clone(), finished: discarded, skipped: Vec::new() };
         let released = ordering::leave(&mut transaction, &settled).await?;
@@ -100,7 +105,7 @@ impl Store {
 }
 
 /// Puts a decision on the audit trail; what decided nothing is not on it.
-async fn account(
+pub(crate) async fn account(
     connection: &mut PgConnection,
     by: By<'_>,
     action: &str,
@@ -112,7 +117,7 @@ async fn account(
     audit::write(connection, by.on_messages(action, decided, &json!({}))).await
 }
 
-fn few(ids: &[Uuid]) -> Result<(), StoreError> {
+pub(crate) fn few(ids: &[Uuid]) -> Result<(), StoreError> {
     if ids.len() <= DECIDED_MAX {
         return Ok(());
     }

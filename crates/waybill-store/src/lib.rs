@@ -15,6 +15,7 @@ pub mod dead;
 pub mod decide;
 pub mod directory;
 pub mod durability;
+pub mod edit;
 mod effects;
 pub mod error;
 pub mod finding;
@@ -36,6 +37,7 @@ pub mod source;
 pub mod source_key;
 pub mod source_state;
 pub mod sweep;
+pub mod undo;
 pub mod upkeep;
 
 pub use error::StoreError;

@@ -39,4 +39,6 @@ pub enum Form {
     Raw,
     /// An HL7 message as JSON (docs/NORMALIZED.md).
     Normalized,
+    /// What an edit changed: who, why and where; with --reveal the lines themselves.
+    Difference,
 }

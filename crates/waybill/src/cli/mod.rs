@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub use audit::{Acts, Audit};
-pub use dead::Dead;
+pub use dead::{Dead, Edit, Undo};
 pub use letters::{Letters, Typed};
 pub use message::{Body, Form, Message};
 pub use source::{Changed, Source, Until};

@@ -43,15 +43,10 @@ pub(super) async fn show(
         eprintln!("message {id} is no HL7 message but {}: use --as raw", table::plain(&body.content_type));
         return Ok(Ended::Usage);
     }
-    if let Some(reason) = &arguments.reveal {
-        let Some(actor) = who.stated() else {
-            eprintln!("neither --actor nor USER says who looks: the audit trail needs it");
-            return Ok(Ended::Usage);
-        };
-        let detail = json!({"form": if form == Form::Raw { "raw" } else { "normalized" }});
-        let (subjects, source) = (&[id][..], Some(body.source.as_str()));
-        let act = Act { actor, action: "view body", reason, subjects, source, detail: &detail };
-        store.audit(act).await.context("nothing is shown: the audit trail cannot be written")?;
+    let detail = json!({"form": if form == Form::Raw { "raw" } else { "normalized" }});
+    let looked = Looked { action: "view body", subjects: &[id], source: &body.source, detail };
+    if !may_show(store, arguments, who, looked).await? {
+        return Ok(Ended::Usage);
     }
     let masked = arguments.reveal.is_none();
     match form {
@@ -60,7 +55,8 @@ pub(super) async fn show(
             print_json(&json, output)?;
         }
         Form::Raw if output.json => print_json(&raw_json(store, id, &body, bytes, masked).await?, output)?,
-        Form::Raw if masked => {
+        // what an edit changed is shown by `difference.rs`
+        Form::Raw | Form::Difference if masked => {
             println!("{}", table::table(&["", ""], facts(id, &body)));
             for line in lines(store, &body, bytes).await?.unwrap_or_default() {
                 println!("{}", table::plain(&line));
@@ -69,9 +65,42 @@ pub(super) async fn show(
                 println!("{}", table::json(&json)?);
             }
         }
-        Form::Raw => print_bytes(bytes)?,
+        Form::Raw | Form::Difference => print_bytes(bytes)?,
     }
     Ok(Ended::Done)
+}
+
+/// What somebody asks to see in clear.
+pub(super) struct Looked<'a> {
+    /// What is shown.
+    pub action: &'a str,
+    /// Of which messages.
+    pub subjects: &'a [Uuid],
+    /// Whose they are.
+    pub source: &'a str,
+    /// In which form.
+    pub detail: Json,
+}
+
+/// Writes down who looks, where something is to be shown in clear. False: nobody says who looks.
+///
+/// # Errors
+/// When it cannot be written down: nothing may be shown then.
+pub(super) async fn may_show(
+    store: &Store,
+    arguments: &cli::Body,
+    who: &Who,
+    looked: Looked<'_>,
+) -> anyhow::Result<bool> {
+    let Some(reason) = &arguments.reveal else { return Ok(true) };
+    let Some(actor) = who.stated() else {
+        eprintln!("neither --actor nor USER says who looks: the audit trail needs it");
+        return Ok(false);
+    };
+    let Looked { action, subjects, source, detail } = &looked;
+    let act = Act { actor, action, reason, subjects, source: Some(source), detail };
+    store.audit(act).await.context("nothing is shown: the audit trail cannot be written")?;
+    Ok(true)
 }
 
 /// Whether it was posted as HL7: only then was it read as such when it was accepted.
@@ -80,7 +109,7 @@ fn is_hl7(body: &Body) -> bool {
     HL7_MEDIA_TYPES.iter().any(|hl7| essence.eq_ignore_ascii_case(hl7))
 }
 
-async fn source(store: &Store, name: &str) -> anyhow::Result<Source> {
+pub(super) async fn source(store: &Store, name: &str) -> anyhow::Result<Source> {
     let known = store.sources().await?.into_iter().find(|known| known.source.name == name);
     Ok(known
         .with_context(|| format!("the ledger has no source {name}: how to read its bodies is not known"))?
@@ -164,7 +193,7 @@ fn print_json(json: &Json, output: Output) -> anyhow::Result<()> {
 }
 
 /// Byte for byte; to a terminal without what could steer it.
-fn print_bytes(bytes: &[u8]) -> anyhow::Result<()> {
+pub(super) fn print_bytes(bytes: &[u8]) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     if out.is_terminal() {
         let text = String::from_utf8_lossy(bytes);

@@ -1,5 +1,5 @@
-//! `waybill dead groups`, `list`, `show`, `replay` and `discard`. A decision is a transition of the
-//! ledger, nothing else: what it makes due, the relay publishes.
+//! `waybill dead groups`, `list`, `show`, `replay` and `discard` (`undo` and `edit` have files of their
+//! own). A decision is a transition of the ledger, nothing else: what it makes due, the relay publishes.
 
 mod filter;
 mod list;
@@ -12,11 +12,12 @@ use waybill_store::Store;
 use waybill_store::audit::By;
 use waybill_store::decide::DECIDED_MAX;
 
-use super::{Ended, nobody};
+use super::{Ended, edit, nobody, undo};
 use crate::cli::{Dead, Output, Who};
+use crate::config::Config;
 use crate::table;
 
-pub(super) async fn run(store: &Store, command: Dead, who: &Who) -> anyhow::Result<Ended> {
+pub(super) async fn run(store: &Store, config: &Config, command: Dead, who: &Who) -> anyhow::Result<Ended> {
     match command {
         Dead::Groups { letters, limit, output } => match filter::filter(store, &letters).await? {
             Ok(filter) => list::groups(store, &filter, limit, output).await,
@@ -35,6 +36,8 @@ pub(super) async fn run(store: &Store, command: Dead, who: &Who) -> anyhow::Resu
             let Some(actor) = who.acting() else { return Ok(nobody()) };
             discard(store, &ids, By::actor(&actor).because(&reason), output).await
         }
+        Dead::Undo(arguments) => undo::run(store, config.discard.grace(), &arguments, who).await,
+        Dead::Edit(arguments) => edit::run(store, &arguments, who).await,
     }
 }
 
@@ -79,6 +82,9 @@ async fn discard(store: &Store, ids: &[Uuid], by: By<'_>, output: Output) -> any
         println!("{}", table::json(&done)?);
     } else {
         println!("{} discarded; {} that waited for them are due.", discarded.len(), released.len());
+        if !discarded.is_empty() {
+            println!("For a while this can be taken back: waybill dead undo ID (discard.undo_s_max).");
+        }
         explain(store, &unmatched).await?;
     }
     Ok(ended)

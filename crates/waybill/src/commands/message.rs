@@ -4,13 +4,14 @@ use uuid::Uuid;
 use waybill_core::mask;
 use waybill_store::Store;
 
-use super::{Ended, body};
-use crate::cli::{Message, Output, Who};
+use super::{Ended, body, difference};
+use crate::cli::{Form, Message, Output, Who};
 use crate::table;
 
 pub(super) async fn run(store: &Store, command: Message, who: &Who) -> anyhow::Result<Ended> {
     match command {
         Message::Show { id, body, output } => match body.form {
+            Some(Form::Difference) => difference::show(store, id, &body, who, output).await,
             Some(form) => body::show(store, id, form, &body, who, output).await,
             None => show(store, id, output).await,
         },
@@ -48,6 +49,12 @@ async fn show(store: &Store, id: Uuid, output: Output) -> anyhow::Result<Ended> 
     }
     if let (Some(class), Some(reason)) = (&message.error_class, &message.error_reason) {
         facts.push(("last failure", format!("{class}: {reason}")));
+    }
+    if let Some(by) = &message.replaced_by {
+        facts.push(("replaced by", format!("{by} (waybill message show {by} --as difference)")));
+    }
+    if let Some(original) = &message.replaces {
+        facts.push(("replaces", original.to_string()));
     }
     if message.control_id_conflict {
         facts.push(("control id", "seen before with other bytes".to_owned()));

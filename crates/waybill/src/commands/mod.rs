@@ -4,13 +4,16 @@ mod apply;
 mod audit;
 mod body;
 mod dead;
+mod difference;
 mod doctor;
+mod edit;
 mod message;
 mod migrate;
 mod reconcile;
 mod report;
 mod source;
 mod topology;
+mod undo;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -96,7 +99,7 @@ async fn dispatch(command: Command, who: &Who, config: &Config) -> anyhow::Resul
         }
         Command::Source(command) => source::run(&store, config, command, who).await,
         Command::Message(command) => message::run(&store, command, who).await,
-        Command::Dead(command) => dead::run(&store, command, who).await,
+        Command::Dead(command) => dead::run(&store, config, command, who).await,
         Command::Audit(command) => audit::run(&store, command, who).await,
         Command::Reconcile { repair, output } => reconcile::run(&store, config, repair, who, output).await,
         Command::Report { output } => report::run(&store, output).await,
