@@ -13,5 +13,6 @@ pub mod kinds;
 pub mod lifecycle;
 pub mod ordering;
 pub mod outcome;
+pub mod plan;
 pub mod recovery;
 pub mod source;

@@ -26,7 +26,7 @@ pub struct Window {
 pub struct Leased {
     /// The message.
     pub id: Uuid,
-    /// How often it was attempted.
+    /// How often it was attempted since it was accepted or last replayed.
     pub attempts: u32,
     /// The sender's trace context, where it gave one.
     pub traceparent: Option<String>,
@@ -86,7 +86,8 @@ update progress p
 set lease = token.lease, lease_until = now() + $3
 from picked, token
 where p.id = picked.id
-returning p.id, p.attempts, p.traceparent, p.lease";
+-- since it was accepted or last replayed: what makes a message suspect
+returning p.id, p.attempts - p.attempts_base as attempts, p.traceparent, p.lease";
 
 /// Rows of a lane that are in the broker or on their way; leased rows are among the first due.
 const IN_BROKER: &str = "
