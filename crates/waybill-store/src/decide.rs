@@ -4,6 +4,8 @@
 //! goes the way of all others; a discarded one is final, and what waited for it is released. Each
 //! decision is one guarded transition with its row in `decision`, so a second one changes nothing.
 
+use chrono::{DateTime, Utc};
+use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
 
 use crate::{Store, StoreError, ordering};
@@ -20,7 +22,7 @@ pub struct Discarded {
     pub released: Vec<Uuid>,
 }
 
-/// Locks what is still dead of `$1`, and notes the decision.
+/// Locks what is still dead of `$1`, notes the decision, and takes it off the list of the dead.
 macro_rules! decided {
     ($then:literal) => {
         concat!(
@@ -29,8 +31,10 @@ macro_rules! decided {
                  where id = any($1) and state = 'dead'
                  order by id for update
              ), noted as (
-                 insert into decision (id, verb, reason, dead_at, error_class, error_reason)
-                 select id, $2, $3, finished_at, error_class, error_reason from letter order by id
+                 insert into decision (id, verb, reason, plan, dead_at, error_class, error_reason)
+                 select id, $2, $3, $4, finished_at, error_class, error_reason from letter order by id
+             ), left_the_list as (
+                 delete from dead_list where id in (select id from letter)
              )
              update progress p ",
             $then,
@@ -54,15 +58,7 @@ impl Store {
         few(ids)?;
         let mut transaction = self.begin().await?;
         ordering::lock(&mut transaction, ids).await?;
-        let replayed: Vec<Uuid> = sqlx::query_scalar(decided!(
-            "set state = 'accepted', due_at = now(), finished_at = null, attempts_base = attempts"
-        ))
-        .bind(ids)
-        .bind("replay")
-        .bind(None::<&str>)
-        .fetch_all(&mut *transaction)
-        .await?;
-        ordering::rejoin(&mut transaction, &replayed).await?;
+        let replayed = replay_locked(&mut transaction, ids, None).await?;
         transaction.commit().await?;
         Ok(replayed)
     }
@@ -81,6 +77,7 @@ impl Store {
                 .bind(ids)
                 .bind("discard")
                 .bind(Some(reason))
+                .bind(None::<i64>)
                 .fetch_all(&mut *transaction)
                 .await?;
         ordering::forget(&mut transaction, &discarded).await?;
@@ -89,6 +86,53 @@ impl Store {
         transaction.commit().await?;
         Ok(Discarded { discarded: settled.finished, released })
     }
+}
+
+/// A dead letter, and which of its deaths.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Death {
+    /// The message.
+    pub id: Uuid,
+    /// When it died.
+    pub at: DateTime<Utc>,
+}
+
+/// Verb `replay` for a plan, in its transaction: those of at most [`DECIDED_MAX`] letters that are
+/// dead of the same death still. The caller has locked their keys.
+pub(crate) async fn replay_deaths(
+    transaction: &mut Transaction<'static, Postgres>,
+    deaths: &[Death],
+    plan: i64,
+) -> Result<Vec<Uuid>, StoreError> {
+    let same: Vec<Uuid> = sqlx::query_scalar(
+        "select p.id from unnest($1::uuid[], $2::timestamptz[]) as g (id, dead_at)
+         join progress p on p.id = g.id and p.finished_at = g.dead_at
+         where p.state = 'dead' order by p.id for update of p",
+    )
+    .bind(deaths.iter().map(|death| death.id).collect::<Vec<_>>())
+    .bind(deaths.iter().map(|death| death.at).collect::<Vec<_>>())
+    .fetch_all(&mut **transaction)
+    .await?;
+    replay_locked(transaction, &same, Some(plan)).await
+}
+
+/// Verb `replay`, in a transaction that has locked the keys.
+async fn replay_locked(
+    transaction: &mut Transaction<'static, Postgres>,
+    ids: &[Uuid],
+    plan: Option<i64>,
+) -> Result<Vec<Uuid>, StoreError> {
+    let replayed: Vec<Uuid> = sqlx::query_scalar(decided!(
+        "set state = 'accepted', due_at = now(), finished_at = null, attempts_base = attempts"
+    ))
+    .bind(ids)
+    .bind("replay")
+    .bind(None::<&str>)
+    .bind(plan)
+    .fetch_all(&mut **transaction)
+    .await?;
+    ordering::rejoin(transaction, &replayed).await?;
+    Ok(replayed)
 }
 
 fn few(ids: &[Uuid]) -> Result<(), StoreError> {

@@ -190,6 +190,7 @@ async fn decisions(snapshot: &mut PgConnection, id: Uuid) -> Result<Vec<Event>, 
          cross join lateral (values
              (d.dead_at, 'dead: ' || d.error_class || ': ' || d.error_reason),
              (d.decided_at, case d.verb when 'replay' then 'replayed' else 'discarded' end
+                            || coalesce(' by plan ' || d.plan, '')
                             || coalesce(': ' || d.reason, ''))) t (at, what)
          where d.id = $1 order by d.seq, t.at",
     )

@@ -8,6 +8,7 @@
 use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
 
+use crate::dead::entry;
 use crate::problem::{Problem, Remedy};
 use crate::{Store, StoreError, ordering};
 
@@ -133,6 +134,7 @@ impl Store {
             Remedy::Processed => {
                 let mended = some(&mut transaction, PROCESSED, ids).await?;
                 ordering::leave(&mut transaction, &ordering::Places::finished(&mended)).await?;
+                entry::leave(&mut transaction, &mended).await?;
                 mended
             }
             Remedy::Place => some(&mut transaction, PLACE, ids).await?,

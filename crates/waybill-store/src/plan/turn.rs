@@ -71,7 +71,7 @@ impl Store {
         let deaths: Vec<Death> = items.iter().map(|&(_, id, at)| Death { id, at }).collect();
         let ids: Vec<Uuid> = deaths.iter().map(|death| death.id).collect();
         ordering::lock(&mut transaction, &ids).await?;
-        let replayed = replay_deaths(&mut transaction, &deaths, Some(id)).await?;
+        let replayed = replay_deaths(&mut transaction, &deaths, id).await?;
         drill::point("plan.after_replay");
         let skipped = mark(&mut transaction, id, &items, &replayed).await?;
         let done = u32::try_from(replayed.len()).unwrap_or(u32::MAX);

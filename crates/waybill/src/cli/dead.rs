@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use uuid::Uuid;
 
-use super::{Output, reason};
+use super::{NewPlan, Output, Which, reason};
 
 /// Commands on dead letters.
 #[derive(Debug, Subcommand)]
@@ -21,10 +21,17 @@ pub enum Dead {
         output: Output,
     },
     /// Give dead letters another try: due again, in their old place, with a fresh allowance of attempts.
+    /// These at once, or by a plan all that match.
     Replay {
         /// The messages' ids.
-        #[arg(required = true, num_args = 1..)]
+        #[arg(required_unless_present = "Which", conflicts_with = "Which")]
         ids: Vec<Uuid>,
+        /// Which, for a plan.
+        #[command(flatten)]
+        which: Which,
+        /// The plan.
+        #[command(flatten)]
+        plan: Box<NewPlan>,
         /// How to print.
         #[command(flatten)]
         output: Output,

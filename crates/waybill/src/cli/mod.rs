@@ -3,7 +3,9 @@
 
 mod dead;
 mod message;
+mod plan;
 mod source;
+mod which;
 
 use std::path::PathBuf;
 
@@ -11,7 +13,9 @@ use clap::{Args, Parser, Subcommand};
 
 pub use dead::Dead;
 pub use message::{Body, Form, Message};
+pub use plan::{Move, NewPlan, Plan};
 pub use source::Source;
+pub use which::Which;
 
 /// Operates Waybill: schema, topology, sources, messages, dead letters; and serves.
 #[derive(Debug, Parser)]
@@ -54,6 +58,9 @@ pub enum Command {
     /// Dead letters.
     #[command(subcommand)]
     Dead(Dead),
+    /// Replay plans; `dead replay` with a filter makes one.
+    #[command(subcommand)]
+    Plan(Plan),
     /// What was accepted, and where it is now, by source.
     Report {
         /// How to print.

@@ -4,22 +4,34 @@
 use serde_json::json;
 use uuid::Uuid;
 use waybill_store::Store;
+use waybill_store::dead::Filter;
 use waybill_store::decide::DECIDED_MAX;
 
-use super::Ended;
+use super::{Ended, which};
 use crate::cli::{Dead, Output};
+use crate::config::Config;
 use crate::table;
 
-pub(super) async fn run(store: &Store, command: Dead) -> anyhow::Result<Ended> {
+pub(super) async fn run(store: &Store, config: &Config, command: Dead) -> anyhow::Result<Ended> {
     match command {
         Dead::List { source, limit, output } => list(store, source.as_deref(), limit, output).await,
-        Dead::Replay { ids, output } => replay(store, &ids, output).await,
+        Dead::Replay { ids, which, plan, output } if ids.is_empty() => {
+            match which::filter(store, &which).await? {
+                Ok((filter, asked)) => super::plan::make(store, config, (&filter, &asked), &plan, output).await,
+                Err(mistake) => {
+                    eprintln!("{mistake}");
+                    Ok(Ended::Usage)
+                }
+            }
+        }
+        Dead::Replay { ids, output, .. } => replay(store, &ids, output).await,
         Dead::Discard { ids, reason, output } => discard(store, &ids, &reason, output).await,
     }
 }
 
 async fn list(store: &Store, source: Option<&str>, limit: u32, output: Output) -> anyhow::Result<Ended> {
-    let letters = store.dead_letters(source, limit).await?;
+    let filter = Filter { source: source.map(str::to_owned), ..Filter::default() };
+    let letters = store.dead_page(&filter, None, limit).await?.letters;
     if output.json {
         println!("{}", table::json(&letters)?);
     } else if letters.is_empty() {

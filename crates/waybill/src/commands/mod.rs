@@ -6,10 +6,12 @@ mod dead;
 mod doctor;
 mod message;
 mod migrate;
+mod plan;
 mod reconcile;
 mod report;
 mod source;
 mod topology;
+mod which;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -91,7 +93,8 @@ async fn dispatch(command: Command, config: &Config) -> anyhow::Result<Ended> {
         Command::Apply { file, dry_run, output } => apply::run(&store, config, &file, dry_run, output).await,
         Command::Source(command) => source::run(&store, config, command).await,
         Command::Message(command) => message::run(&store, command).await,
-        Command::Dead(command) => dead::run(&store, command).await,
+        Command::Dead(command) => dead::run(&store, config, command).await,
+        Command::Plan(command) => plan::run(&store, config, command).await,
         Command::Reconcile { repair, output } => reconcile::run(&store, config, repair, output).await,
         Command::Report { output } => report::run(&store, output).await,
         Command::Doctor { processes, output } => {
