@@ -1,9 +1,13 @@
 //! When a plan goes on, waits or stops: canary, share of failures, pause, resume, cancel, window, rate.
 
+use uuid::Uuid;
 use waybill_core::plan::{Policy, State, Verb};
 use waybill_store::plan::Moved;
 
-use super::*;
+use super::{
+    ACTIVE, BY, WINDOW, complete, counts, dead, die, free, good, is, made, order, plan, started, step,
+};
+use crate::support::World;
 
 /// A plan of `n` letters of keys of their own, in the order of their replay.
 async fn of_many(world: &World, n: i64, policy: &Policy) -> (i64, Vec<Uuid>) {
@@ -100,6 +104,13 @@ async fn a_share_of_failures_stops_the_plan() {
         assert_eq!(complete(&world, &ids[8..32]).await, 24);
         world.store.settle_plan(id, "a test").await.unwrap();
         is(&world, id, State::Stopped).await;
+        assert_eq!(complete(&world, &ids[32..40]).await, 8);
+        step(&world, id).await;
+        assert_eq!(
+            counts(&world, id).await,
+            [32, 8, 0, 0, 0, 110],
+            "what was out is counted; the rest stays"
+        );
         world
     })
     .await;

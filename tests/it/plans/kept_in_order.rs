@@ -1,9 +1,12 @@
 //! Order per key over a plan: the letters of a key go in the order of the ledger, what waits for them
 //! is released in its turn, and what stays behind a dead letter is named and does not stop the plan.
 
-use waybill_core::plan::State;
+use uuid::Uuid;
+use waybill_core::outcome::{ErrorClass, Failure};
+use waybill_core::plan::{State, Verb};
 
-use super::*;
+use super::{LEASE, complete, counts, dead, die, free, good, is, made, order, plan, started, step, stored};
+use crate::support::World;
 
 /// The order in which these were processed.
 async fn effects(world: &World) -> Vec<Uuid> {
@@ -26,7 +29,8 @@ async fn letters_of_one_key_keep_their_order_whatever_order_they_died_in() {
         all_die().await;
         let id = started(&world, "skipping", &free()).await;
         world.everything().await;
-        crate::support::until("the plan to end", || async { plan(&world, id).await.ended_at.is_some() }).await;
+        crate::support::until("the plan to end", || async { plan(&world, id).await.ended_at.is_some() })
+            .await;
         is(&world, id, State::Finished).await;
         assert_eq!(counts(&world, id).await, [230, 0, 0, 0, 0, 0]);
         let processed: Vec<Uuid> = sqlx::query_scalar(

@@ -2,7 +2,8 @@
 
 use waybill_core::plan::{Policy, State};
 
-use super::*;
+use super::{bad, counts, dead, free, good, is, plan, started};
+use crate::support::World;
 use crate::support::programs::Program;
 use crate::support::until;
 
@@ -10,7 +11,7 @@ use crate::support::until;
 async fn a_plan_goes_on_where_a_killed_serve_left_it() {
     World::run(async |mut world| {
         let letters: Vec<_> = (0..400).map(|key| if key % 40 == 7 { bad(key) } else { good(key) }).collect();
-        let ids = dead(&world, &letters).await;
+        dead(&world, &letters).await;
         let policy = Policy { canary: 20, rate_per_s: Some(150.0), stop_share: 0.5, ..free() };
         let id = started(&world, "tis", &policy).await;
         world.worker(&[]).await;
@@ -31,7 +32,6 @@ async fn a_plan_goes_on_where_a_killed_serve_left_it() {
         assert_eq!(world.count(decisions).await, 400);
         assert_eq!(world.count("select max(attempts)::bigint from progress").await, 2);
         world.until_settled().await;
-        drop(ids);
         world
     })
     .await;

@@ -78,7 +78,8 @@ async fn die(world: &World, ids: &[Uuid]) -> usize {
         .iter()
         .map(|claimed| {
             let failure = Failure::new(ErrorClass::Validation, "a test");
-            let dead = settled(&claimed.source, claimed.id, claimed.attempt, Disposition::DeadLetter(failure));
+            let dead =
+                settled(&claimed.source, claimed.id, claimed.attempt, Disposition::DeadLetter(failure));
             Settled { skip_dead: claimed.source == "skipping", ..dead }
         })
         .collect();

@@ -4,7 +4,11 @@ use waybill_core::plan::{State, Verb};
 use waybill_store::dead::Filter;
 use waybill_store::plan::{Made, Moved, Wanted};
 
-use super::*;
+use super::{
+    ACTIVE, BY, LEASE, complete, counts, dead, die, free, good, is, made, of, order, plan, started, step,
+    stored,
+};
+use crate::support::World;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn exactly_what_was_seen_is_replayed() {
@@ -91,6 +95,7 @@ async fn a_dry_run_says_what_would_happen_and_makes_nothing() {
         let id = started(&world, "tis", &policy).await;
         step(&world, id).await;
         assert_eq!(complete(&world, &letters).await, 2);
+        assert_eq!(complete(&world, &[stuck]).await, 0, "held again, by its other key");
         step(&world, id).await;
         let report = world.store.plan_report(id).await.unwrap();
         assert_eq!((report.waits, report.released), (2, 1), "as was said");
@@ -127,8 +132,7 @@ async fn plans_with_the_same_letters_replay_each_once() {
         let ids = dead(&world, &letters).await;
         let (a, b) = (started(&world, "tis", &free()).await, started(&world, "tis", &free()).await);
         // two plans, and two replicas at each
-        let (p, q, r, s) =
-            tokio::join!(step(&world, a), step(&world, b), step(&world, a), step(&world, b));
+        let (p, q, r, s) = tokio::join!(step(&world, a), step(&world, b), step(&world, a), step(&world, b));
         let mut rest = 0;
         for id in [a, b] {
             rest += step(&world, id).await;

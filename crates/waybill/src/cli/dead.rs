@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use uuid::Uuid;
 
-use super::{NewPlan, Output, Which, reason};
+use super::{Letters, NewPlan, Output, reason};
 
 /// Commands on dead letters.
 #[derive(Debug, Subcommand)]
@@ -24,11 +24,11 @@ pub enum Dead {
     /// These at once, or by a plan all that match.
     Replay {
         /// The messages' ids.
-        #[arg(required_unless_present = "Which", conflicts_with = "Which")]
+        #[arg(required_unless_present = "why")]
         ids: Vec<Uuid>,
         /// Which, for a plan.
         #[command(flatten)]
-        which: Which,
+        letters: Letters,
         /// The plan.
         #[command(flatten)]
         plan: Box<NewPlan>,

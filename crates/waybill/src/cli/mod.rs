@@ -2,20 +2,20 @@
 //! configuration.
 
 mod dead;
+mod letters;
 mod message;
 mod plan;
 mod source;
-mod which;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
 pub use dead::Dead;
+pub use letters::{Letters, Typed};
 pub use message::{Body, Form, Message};
 pub use plan::{Move, NewPlan, Plan};
 pub use source::Source;
-pub use which::Which;
 
 /// Operates Waybill: schema, topology, sources, messages, dead letters; and serves.
 #[derive(Debug, Parser)]

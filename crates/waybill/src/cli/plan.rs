@@ -63,9 +63,13 @@ pub struct Move {
 /// How a plan is made of the dead letters that a filter matches.
 #[derive(Debug, Clone, Args)]
 pub struct NewPlan {
-    /// Why: at most 500 characters, for the plan and the audit trail. Makes a plan; needs a filter.
+    /// Make a plan of all dead letters that the filter matches. Why: at most 500 characters, for the
+    /// plan and the audit trail.
     #[arg(long, value_name = "REASON", value_parser = reason, conflicts_with = "ids")]
     pub why: Option<String>,
+    /// No filter: all dead letters there are.
+    #[arg(long, requires = "why")]
+    pub all: bool,
     /// Replay this many first, and await their outcomes.
     #[arg(long, value_name = "N", default_value_t = 0, requires = "why")]
     pub canary: u32,
@@ -95,11 +99,6 @@ pub struct NewPlan {
 impl NewPlan {
     /// How the plan is to go.
     pub const fn policy(&self) -> Policy {
-        Policy {
-            canary: self.canary,
-            confirm: self.confirm,
-            rate_per_s: self.rate,
-            stop_share: self.stop_at,
-        }
+        Policy { canary: self.canary, confirm: self.confirm, rate_per_s: self.rate, stop_share: self.stop_at }
     }
 }

@@ -1,13 +1,15 @@
 //! `waybill dead list`, `replay` and `discard`. A decision is a transition of the ledger, nothing
 //! else: what it makes due, the relay publishes.
 
+mod filter;
+
 use serde_json::json;
 use uuid::Uuid;
 use waybill_store::Store;
 use waybill_store::dead::Filter;
 use waybill_store::decide::DECIDED_MAX;
 
-use super::{Ended, which};
+use super::{Ended, plan};
 use crate::cli::{Dead, Output};
 use crate::config::Config;
 use crate::table;
@@ -15,18 +17,20 @@ use crate::table;
 pub(super) async fn run(store: &Store, config: &Config, command: Dead) -> anyhow::Result<Ended> {
     match command {
         Dead::List { source, limit, output } => list(store, source.as_deref(), limit, output).await,
-        Dead::Replay { ids, which, plan, output } if ids.is_empty() => {
-            match which::filter(store, &which).await? {
-                Ok((filter, asked)) => super::plan::make(store, config, (&filter, &asked), &plan, output).await,
-                Err(mistake) => {
-                    eprintln!("{mistake}");
-                    Ok(Ended::Usage)
-                }
-            }
-        }
-        Dead::Replay { ids, output, .. } => replay(store, &ids, output).await,
+        Dead::Replay { ids, letters, plan, output } => match filter::filter(store, &letters).await? {
+            Ok(filter) if ids.is_empty() => plan::make(store, config, &filter, &plan, output).await,
+            Ok(filter) if filter == Filter::default() => replay(store, &ids, output).await,
+            Ok(_) => Ok(refused("either ids, or a filter and --why")),
+            Err(mistake) => Ok(refused(&mistake)),
+        },
         Dead::Discard { ids, reason, output } => discard(store, &ids, &reason, output).await,
     }
+}
+
+/// Asked for what cannot be.
+fn refused(mistake: &str) -> Ended {
+    eprintln!("{mistake}");
+    Ended::Usage
 }
 
 async fn list(store: &Store, source: Option<&str>, limit: u32, output: Output) -> anyhow::Result<Ended> {

@@ -11,7 +11,6 @@ mod reconcile;
 mod report;
 mod source;
 mod topology;
-mod which;
 
 use std::process::ExitCode;
 use std::time::Duration;

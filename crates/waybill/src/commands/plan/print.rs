@@ -32,7 +32,12 @@ pub(super) fn plans(plans: &[Plan]) -> String {
 pub(super) fn show(plan: &Plan, report: Option<&Report>) {
     println!("Plan {}: {}", plan.id, progress(plan));
     println!("  of          {}", table::plain(&plan.asked));
-    println!("  made        {} by {}: {}", time(plan.made_at), table::plain(&plan.made_by), table::plain(&plan.reason));
+    println!(
+        "  made        {} by {}: {}",
+        time(plan.made_at),
+        table::plain(&plan.made_by),
+        table::plain(&plan.reason)
+    );
     if let Some(at) = plan.started_at {
         println!("  started     {}", time(at));
     }
@@ -65,7 +70,11 @@ pub(super) fn preview(preview: &Preview) {
     if let Some(fullest) = preview.fullest_keys.first() {
         println!(
             "{} keys have more than one; the fullest has {}, {} the first of them. They go in the order of the ledger.",
-            if preview.fullest_keys.len() >= 50 { "50 or more".to_owned() } else { preview.fullest_keys.len().to_string() },
+            if preview.fullest_keys.len() >= 50 {
+                "50 or more".to_owned()
+            } else {
+                preview.fullest_keys.len().to_string()
+            },
             fullest.items,
             fullest.first
         );
@@ -118,7 +127,7 @@ fn reasons(counts: &[Count]) -> String {
 /// Where a plan is, in one line.
 pub(super) fn progress(plan: &Plan) -> String {
     let items = plan.items;
-    let mut said = format!("{}, {} of {} done", plan.state.as_str(), items.done(), items.all);
+    let mut said = vec![plan.state.as_str().to_owned(), format!("{} of {} done", items.done(), items.all)];
     let counts = [
         (items.recovered, "recovered"),
         (items.failed, "failed again"),
@@ -126,24 +135,18 @@ pub(super) fn progress(plan: &Plan) -> String {
         (items.skipped, "skipped"),
         (items.replayed, "in flight"),
     ];
-    for (count, what) in counts.into_iter().filter(|(count, _)| *count > 0) {
-        said += &format!(", {count} {what}");
-    }
+    said.extend(counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")));
     if plan.ran_s > 0.0 && items.done() > 0 {
-        said += &format!(", {:.0}/s", f64::from(items.done()) / plan.ran_s);
+        said.push(format!("{:.0}/s", f64::from(items.done()) / plan.ran_s));
     }
-    if let Some(left_s) = plan.remaining_s {
-        said += &format!(", about {} left", duration(left_s));
-    }
-    if let Some(why) = &plan.stopped_because {
-        said += &format!("; {why}");
-    }
-    said
+    said.extend(plan.remaining_s.map(|left_s| format!("about {} left", duration(left_s))));
+    said.extend(plan.stopped_because.clone());
+    said.join(", ")
 }
 
 fn policy(plan: &Plan) -> String {
     let policy = plan.policy;
-    let mut said = match policy.canary {
+    let canary = match policy.canary {
         0 => "no canary".to_owned(),
         n => format!(
             "canary of {n}{}{}",
@@ -151,11 +154,8 @@ fn policy(plan: &Plan) -> String {
             if plan.canary_passed { " (past)" } else { "" }
         ),
     };
-    said += &match policy.rate_per_s {
-        Some(rate) => format!("; at most {rate}/s"),
-        None => "; no rate".to_owned(),
-    };
-    said + &format!("; stops above {:.1} % failed again", policy.stop_share * 100.0)
+    let rate = policy.rate_per_s.map_or_else(|| "no rate".to_owned(), |rate| format!("at most {rate}/s"));
+    format!("{canary}; {rate}; stops above {:.1} % failed again", policy.stop_share * 100.0)
 }
 
 /// What a person can do now.
@@ -163,7 +163,9 @@ fn next(plan: &Plan) -> Option<String> {
     let id = plan.id;
     match plan.state {
         State::Made => Some(format!("waybill plan start {id} --why REASON")),
-        State::Running => Some(format!("waybill plan show {id} --watch, or waybill plan pause {id} --why REASON")),
+        State::Running => {
+            Some(format!("waybill plan show {id} --watch, or waybill plan pause {id} --why REASON"))
+        }
         State::Ready | State::Paused | State::Stopped => {
             Some(format!("waybill plan resume {id} --why REASON, or waybill plan cancel {id} --why REASON"))
         }

@@ -23,14 +23,14 @@ const BAR: u32 = 24;
 pub(super) async fn watch(store: &Store, id: i64) -> anyhow::Result<Ended> {
     let mut out = std::io::stdout();
     let has_terminal = out.is_terminal();
-    let mut looks = 0;
+    let mut looks: u32 = 0;
     let plan = loop {
         let Some(plan) = store.plan(id).await? else { return Ok(unknown(id)) };
         let goes_on = goes_on(&plan);
         if has_terminal {
             write!(out, "\r\x1b[2K{} {}", bar(&plan), print::progress(&plan))?;
             out.flush()?;
-        } else if looks % LOOKS_PER_LINE == 0 {
+        } else if looks.is_multiple_of(LOOKS_PER_LINE) {
             println!("{}", print::progress(&plan));
         }
         if !goes_on {
