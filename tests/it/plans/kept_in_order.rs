@@ -5,7 +5,9 @@ use uuid::Uuid;
 use waybill_core::outcome::{ErrorClass, Failure};
 use waybill_core::plan::{State, Verb};
 
-use super::{LEASE, complete, counts, dead, die, free, good, is, made, order, plan, started, step, stored};
+use super::{
+    LEASE, complete, counts, dead, die, free, good, is, made, order, plan, serve, started, step, stored,
+};
 use crate::support::World;
 
 /// The order in which these were processed.
@@ -28,7 +30,8 @@ async fn letters_of_one_key_keep_their_order_whatever_order_they_died_in() {
         assert_eq!(world.store.replay(&ids[..60]).await.unwrap().len(), 60);
         all_die().await;
         let id = started(&world, "skipping", &free()).await;
-        world.everything().await;
+        world.worker(&[]).await;
+        serve(&mut world, &[]).await;
         crate::support::until("the plan to end", || async { plan(&world, id).await.ended_at.is_some() })
             .await;
         is(&world, id, State::Finished).await;
@@ -61,7 +64,8 @@ async fn what_waited_behind_a_letter_goes_on_after_it() {
         let (plan, preview) = made(&world, "tis", &free()).await;
         assert_eq!((preview.waits, preview.releases), (2, 2));
         order(&world, plan.id, Verb::Start).await;
-        world.everything().await;
+        world.worker(&[]).await;
+        serve(&mut world, &[]).await;
         world.until_settled().await;
         crate::support::until("the plan to end", || async {
             super::plan(&world, plan.id).await.ended_at.is_some()

@@ -2,7 +2,7 @@
 
 use waybill_core::plan::{Policy, State};
 
-use super::{bad, counts, dead, free, good, is, plan, started};
+use super::{SELDOM, bad, counts, dead, free, good, is, plan, serve, started};
 use crate::support::World;
 use crate::support::programs::Program;
 use crate::support::until;
@@ -15,15 +15,17 @@ async fn a_plan_goes_on_where_a_killed_serve_left_it() {
         let policy = Policy { canary: 20, rate_per_s: Some(150.0), stop_share: 0.5, ..free() };
         let id = started(&world, "tis", &policy).await;
         world.worker(&[]).await;
+        let mut settings = world.settings();
+        settings.push((SELDOM.0.to_owned(), SELDOM.1.to_owned()));
         // each is killed in the middle of it, wherever it is
         for share in [40, 120, 250] {
-            let serve = Program::start("waybill", &["serve"], &world.settings());
+            let process = Program::start("waybill", &["serve"], &settings);
             until("the plan to get on", || async { plan(&world, id).await.items.done() > share }).await;
-            serve.signal("KILL");
-            assert_eq!(serve.exit().await, None, "killed");
+            process.signal("KILL");
+            assert_eq!(process.exit().await, None, "killed");
             is(&world, id, State::Running).await;
         }
-        world.serve(&[]).await;
+        serve(&mut world, &[]).await;
         until("the plan to end", || async { plan(&world, id).await.ended_at.is_some() }).await;
         is(&world, id, State::Finished).await;
         assert_eq!(counts(&world, id).await, [390, 10, 0, 0, 0, 0]);
@@ -43,8 +45,8 @@ async fn two_replicas_and_a_second_pass_do_nothing_twice() {
         let letters: Vec<_> = (0..350).map(good).collect();
         dead(&world, &letters).await;
         let id = started(&world, "tis", &free()).await;
-        world.serve(&[]).await;
-        world.serve(&[("WAYBILL_PLANS__WINDOW_MAX", "70")]).await;
+        serve(&mut world, &[]).await;
+        serve(&mut world, &[("WAYBILL_PLANS__WINDOW_MAX", "70")]).await;
         world.worker(&[]).await;
         until("the plan to end", || async { plan(&world, id).await.ended_at.is_some() }).await;
         is(&world, id, State::Finished).await;
@@ -64,7 +66,7 @@ async fn live_traffic_is_not_behind_a_plan() {
         let id = started(&world, "tis", &free()).await;
         let url = world.ingest(&[]).await;
         world.worker(&[]).await;
-        world.serve(&[("WAYBILL_PLANS__WINDOW_MAX", "10")]).await;
+        serve(&mut world, &[("WAYBILL_PLANS__WINDOW_MAX", "10")]).await;
         let partner = world.partner("tis", &url);
         until("the plan to get going", || async { plan(&world, id).await.items.done() > 0 }).await;
         let mut waiting = Vec::new();

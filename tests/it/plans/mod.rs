@@ -27,6 +27,9 @@ const BY: By<'static> = By { actor: "a test", reason: "the cause is mended" };
 const WINDOW: u32 = 1000;
 const ACTIVE: u32 = 4;
 
+/// Between two passes of the sweeps that are not looked at here.
+const SELDOM: (&str, &str) = ("WAYBILL_SERVE__SWEEP_MS", "2000");
+
 /// A policy without any brake.
 fn free() -> Policy {
     Policy { canary: 0, confirm: false, rate_per_s: None, stop_share: 1.0 }
@@ -157,4 +160,9 @@ async fn is(world: &World, id: i64, state: State) {
     assert_eq!(plan.state, state, "{plan:?}");
     let report = world.store.plan_report(id).await.unwrap();
     assert_eq!(report.contradicted, 0, "{report:?}");
+}
+
+/// A `waybill serve` whose other sweeps look now and then, so that the plans have its time.
+async fn serve(world: &mut World, more: &[(&str, &str)]) -> String {
+    world.serve(&[&[SELDOM], more].concat()).await
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Letter, bad, counts, dead, good};
+use super::{Letter, bad, counts, dead, good, serve};
 use crate::support::World;
 use crate::support::programs::run;
 use crate::support::until;
@@ -51,7 +51,7 @@ async fn a_plan_is_made_looked_at_started_and_watched_on_the_command_line() {
         assert!(waybill(&world, &["plan", "pause", &id, "--why", "no"], 3).contains("nothing was changed"));
 
         world.worker(&[]).await;
-        let metrics = world.serve(&[]).await;
+        let metrics = serve(&mut world, &[]).await;
         let watched = waybill(&world, &["plan", "start", &id, "--why", "go", "--watch"], 0);
         assert!(
             watched.contains("recovered   2") && watched.contains("failed      1 (1 validation)"),
@@ -92,7 +92,7 @@ async fn a_plan_that_stops_says_so_with_its_exit_code_and_its_metric() {
     World::run(async |mut world| {
         dead(&world, &[bad(1), good(2), good(3)]).await;
         world.worker(&[]).await;
-        let metrics = world.serve(&[]).await;
+        let metrics = serve(&mut world, &[]).await;
         let watched = waybill(&world, &replay(&["--why", "try", "--canary", "1", "--watch"]), 1);
         assert!(watched.contains("too many of the canary failed again"), "{watched}");
         assert!(watched.contains("not begun   2") && watched.contains("waybill plan resume"), "{watched}");
