@@ -115,7 +115,10 @@ impl Store {
     }
 }
 
-async fn begin(transaction: &mut Transaction<'static, Postgres>, wanted: &Wanted<'_>) -> Result<i64, StoreError> {
+async fn begin(
+    transaction: &mut Transaction<'static, Postgres>,
+    wanted: &Wanted<'_>,
+) -> Result<i64, StoreError> {
     let Wanted { policy, by, asked, .. } = wanted;
     Ok(sqlx::query_scalar(
         "insert into plan (made_by, reason, asked, canary, confirm, rate_per_s, stop_share)
@@ -136,13 +139,10 @@ async fn begin(transaction: &mut Transaction<'static, Postgres>, wanted: &Wanted
 macro_rules! pick {
     ($way:ident) => {
         concat!(
-            "insert into plan_item (plan, seq, id, dead_at, fingerprint) ",
-            matching!(
-                $way,
-                "$9::bigint, (select r.seq from receipt r where r.id = e.id) as seq, e.id, e.dead_at,
-                 e.fingerprint",
-                "order by seq limit $10"
-            )
+            "insert into plan_item (plan, seq, id, dead_at, fingerprint)
+             select $9::bigint, r.seq, m.id, m.dead_at, m.fingerprint from (",
+            matching!($way, "e.id, e.dead_at, e.fingerprint", ""),
+            ") m join receipt r on r.id = m.id order by r.seq limit $10"
         )
     };
 }

@@ -155,8 +155,9 @@ async fn lock(
 fn read(row: &PgRow) -> Result<Plan, StoreError> {
     let count = |name: &str| row.try_get::<i32, _>(name).map(i32::unsigned_abs);
     let state: String = row.try_get("state")?;
-    let state = State::named(&state)
-        .ok_or_else(|| StoreError::Bug(format!("plan.state is {state:?}, which this version does not know")))?;
+    let state = State::named(&state).ok_or_else(|| {
+        StoreError::Bug(format!("plan.state is {state:?}, which this version does not know"))
+    })?;
     let items = Items {
         all: count("items")?,
         waiting: count("waiting")?,

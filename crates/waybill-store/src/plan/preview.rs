@@ -86,14 +86,11 @@ pub(super) async fn preview(connection: &mut PgConnection, id: i64) -> Result<Pr
     .bind(id)
     .fetch_one(&mut *connection)
     .await?;
-    let keys: i64 = sqlx::query_scalar(concat!(
-        "with place as (",
-        places!(),
-        ") select count(distinct key) from place"
-    ))
-    .bind(id)
-    .fetch_one(&mut *connection)
-    .await?;
+    let keys: i64 =
+        sqlx::query_scalar(concat!("with place as (", places!(), ") select count(distinct key) from place"))
+            .bind(id)
+            .fetch_one(&mut *connection)
+            .await?;
     let fullest: Vec<(Uuid, i64)> = sqlx::query_as(concat!(
         "with place as (",
         places!(),

@@ -111,11 +111,10 @@ async fn mark(
     let left: Vec<Uuid> = items.iter().map(|item| item.1).filter(|id| !replayed.contains(id)).collect();
     let mut found = HashMap::new();
     if !left.is_empty() {
-        let rows: Vec<(Uuid, String)> =
-            sqlx::query_as("select id, state from progress where id = any($1)")
-                .bind(&left)
-                .fetch_all(&mut **transaction)
-                .await?;
+        let rows: Vec<(Uuid, String)> = sqlx::query_as("select id, state from progress where id = any($1)")
+            .bind(&left)
+            .fetch_all(&mut **transaction)
+            .await?;
         found.extend(rows);
     }
     let why = |id: &Uuid| match found.get(id).map(String::as_str) {

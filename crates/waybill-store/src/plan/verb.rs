@@ -56,8 +56,10 @@ impl Store {
                 .execute(&mut *transaction)
                 .await?;
         }
-        let Some(row) =
-            sqlx::query(select!("where id = $1 for update")).bind(id).fetch_optional(&mut *transaction).await?
+        let Some(row) = sqlx::query(select!("where id = $1 for update"))
+            .bind(id)
+            .fetch_optional(&mut *transaction)
+            .await?
         else {
             return Ok(Moved::Unknown);
         };

@@ -43,9 +43,14 @@ impl Plans {
         let settled = self.store.settle_plan(id, ACTOR).await?;
         match settled.moved {
             Some(State::Stopped) => {
-                tracing::warn!(plan = id, "a replay plan stopped: too many failed again; see `waybill plan show`");
+                tracing::warn!(
+                    plan = id,
+                    "a replay plan stopped: too many failed again; see `waybill plan show`"
+                );
             }
-            Some(State::Ready) => tracing::info!(plan = id, "a plan's canary came out well; it waits for `waybill plan resume`"),
+            Some(State::Ready) => {
+                tracing::info!(plan = id, "a plan's canary came out well; it waits for `waybill plan resume`")
+            }
             Some(State::Finished) => tracing::info!(plan = id, "a replay plan is finished"),
             _ => {}
         }
