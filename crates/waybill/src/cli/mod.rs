@@ -5,6 +5,7 @@ mod audit;
 mod dead;
 mod letters;
 mod message;
+mod plan;
 mod source;
 mod who;
 
@@ -16,6 +17,7 @@ pub use audit::{Acts, Audit};
 pub use dead::{Dead, Edit, Undo};
 pub use letters::{Letters, Typed};
 pub use message::{Body, Form, Message};
+pub use plan::{Move, NewPlan, Plan};
 pub use source::{Changed, Source, Until};
 pub use who::Who;
 
@@ -66,6 +68,9 @@ pub enum Command {
     /// Who did what, and the proof that nobody changed what it says.
     #[command(subcommand)]
     Audit(Audit),
+    /// Replay plans; `dead replay` with a filter makes one.
+    #[command(subcommand)]
+    Plan(Plan),
     /// What was accepted, and where it is now, by source.
     Report {
         /// How to print.
