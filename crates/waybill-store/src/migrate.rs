@@ -17,6 +17,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (3, "warnings and merges", include_str!("../migrations/0003_warnings_and_merges.sql")),
     (4, "decisions", include_str!("../migrations/0004_decisions.sql")),
     (5, "findings and retention", include_str!("../migrations/0005_findings_and_retention.sql")),
+    (10, "find", include_str!("../migrations/0010_find.sql")),
 ];
 /// Migrations that commit between their steps, and so run outside of a transaction.
 const IN_STEPS: &[i64] = &[5];
@@ -49,6 +50,7 @@ impl Store {
             other => StoreError::Bug(format!("migrations: {other}")),
         })?;
         self.keep_days_ahead().await?;
+        self.make_indexes().await?;
         Ok(Migrated { before, now: MIGRATIONS.len() })
     }
 

@@ -2,6 +2,7 @@
 //! configuration.
 
 mod dead;
+mod find;
 mod message;
 mod source;
 
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub use dead::Dead;
+pub use find::{Find, Pack, PackFormat};
 pub use message::{Body, Form, Message};
 pub use source::Source;
 
@@ -54,8 +56,12 @@ pub enum Command {
     /// Dead letters.
     #[command(subcommand)]
     Dead(Dead),
-    /// What was accepted, and where it is now, by source.
+    /// What was accepted, and where it is now, by source; with --from and --to the pack of an incident:
+    /// what was accepted, delayed, dead and repaired, with its ids.
     Report {
+        /// The pack.
+        #[command(flatten)]
+        pack: Pack,
         /// How to print.
         #[command(flatten)]
         output: Output,

@@ -1,18 +1,21 @@
-//! `waybill message show ID`. Never shows a body: that is `body.rs`.
+//! `waybill message`: which command; and `show ID`. Never shows a body: that is `body.rs`.
 
 use uuid::Uuid;
 use waybill_store::Store;
 
-use super::{Ended, body};
+use super::{Ended, body, find, timeline};
 use crate::cli::{Message, Output};
+use crate::config::Config;
 use crate::table;
 
-pub(super) async fn run(store: &Store, command: Message) -> anyhow::Result<Ended> {
+pub(super) async fn run(store: &Store, config: &Config, command: Message) -> anyhow::Result<Ended> {
     match command {
         Message::Show { id, body, output } => match body.form {
             Some(form) => body::show(store, id, form, &body, output).await,
             None => show(store, id, output).await,
         },
+        Message::Find(what) => find::run(store, config.pepper.as_ref(), *what).await,
+        Message::Timeline { id, output } => timeline::run(store, id, output).await,
     }
 }
 

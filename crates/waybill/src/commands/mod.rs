@@ -1,14 +1,18 @@
 //! The commands, a file each: read what is needed, call one verb, print.
 
+mod actor;
 mod apply;
 mod body;
 mod dead;
 mod doctor;
+mod find;
 mod message;
 mod migrate;
+mod pack;
 mod reconcile;
 mod report;
 mod source;
+mod timeline;
 mod topology;
 
 use std::process::ExitCode;
@@ -90,10 +94,10 @@ async fn dispatch(command: Command, config: &Config) -> anyhow::Result<Ended> {
         Command::Topology(Topology::Check { output }) => topology::check(&store, config, output).await,
         Command::Apply { file, dry_run, output } => apply::run(&store, config, &file, dry_run, output).await,
         Command::Source(command) => source::run(&store, config, command).await,
-        Command::Message(command) => message::run(&store, command).await,
+        Command::Message(command) => message::run(&store, config, command).await,
         Command::Dead(command) => dead::run(&store, command).await,
         Command::Reconcile { repair, output } => reconcile::run(&store, config, repair, output).await,
-        Command::Report { output } => report::run(&store, output).await,
+        Command::Report { pack, output } => report::run(&store, &pack, output).await,
         Command::Doctor { processes, output } => {
             Box::pin(doctor::run(&store, config, &processes, output)).await
         }
