@@ -90,7 +90,7 @@ async fn a_dry_run_says_what_would_happen_and_makes_nothing() {
         assert_eq!(part.example, "a test");
         assert!(world.store.plans(false, 10).await.unwrap().is_empty());
         assert_eq!(world.count("select count(*) from plan_item").await, 0);
-        assert_eq!(world.count("select count(*) from audit").await, 0);
+        assert_eq!(world.count("select count(*) from audit where action <> 'create source'").await, 0);
 
         let id = started(&world, "tis", &policy).await;
         step(&world, id).await;
@@ -173,7 +173,10 @@ async fn a_second_click_does_nothing_and_is_not_in_the_trail() {
         step(&world, plan.id).await;
         assert!(matches!(start().await.unwrap(), Moved::Not(_)), "finished is final");
         let trail: Vec<(String, String)> =
-            sqlx::query_as("select action, actor from audit order by id").fetch_all(&world.db).await.unwrap();
+            sqlx::query_as("select action, actor from audit where action <> 'create source' order by id")
+                .fetch_all(&world.db)
+                .await
+                .unwrap();
         let trail: Vec<_> = trail.iter().map(|(action, actor)| (action.as_str(), actor.as_str())).collect();
         assert_eq!(trail, [("plan make", "a test"), ("plan start", "a test"), ("plan finish", "a test")]);
         world
