@@ -12,7 +12,7 @@ async fn a_plan_goes_on_where_a_killed_serve_left_it() {
     World::run(async |mut world| {
         let letters: Vec<_> = (0..160).map(|key| if key % 40 == 7 { bad(key) } else { good(key) }).collect();
         dead(&world, &letters).await;
-        let policy = Policy { canary: 20, rate_per_s: Some(150.0), stop_share: 0.5, ..free() };
+        let policy = Policy { canary: 20, rate_per_s: Some(25.0), stop_share: 0.5, ..free() };
         let id = started(&world, "tis", &policy).await;
         world.worker(&[]).await;
         let mut settings = world.settings();
