@@ -10,6 +10,7 @@ pub mod audit;
 pub mod body;
 pub mod claim;
 pub mod conservation;
+pub mod console;
 pub mod dead;
 pub mod decide;
 pub mod directory;

@@ -17,6 +17,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (3, "warnings and merges", include_str!("../migrations/0003_warnings_and_merges.sql")),
     (4, "decisions", include_str!("../migrations/0004_decisions.sql")),
     (5, "findings and retention", include_str!("../migrations/0005_findings_and_retention.sql")),
+    (9, "console", include_str!("../migrations/0009_console.sql")),
 ];
 /// Migrations that commit between their steps, and so run outside of a transaction.
 const IN_STEPS: &[i64] = &[5];

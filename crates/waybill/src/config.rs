@@ -63,6 +63,8 @@ pub struct Config {
     pub relay: waybill_relay::Config,
     /// The section `serve`.
     pub serve: Serve,
+    /// The section `console`.
+    pub console: waybill_console::Config,
     /// The section `process`.
     pub process: Process,
 }
@@ -108,6 +110,7 @@ impl Config {
         if let (Some(serve), Some(worker)) = (&mut serve, &worker) {
             serve.claim_lease_s = worker.claim_lease_s;
         }
+        let console: Option<waybill_console::Config> = layers.section("console");
         let process = layers.section("process");
         if needs.contains(&Need::Ledger) {
             layers.needs("database", "url");
@@ -136,6 +139,9 @@ impl Config {
                 layers.check(false, mistake);
             }
         }
+        for mistake in console.iter().flat_map(waybill_console::Config::mistakes) {
+            layers.check(false, &mistake);
+        }
         let config = (|| {
             Some(Self {
                 database: database?,
@@ -144,6 +150,7 @@ impl Config {
                 pepper,
                 relay: relay?,
                 serve: serve?,
+                console: console?,
                 process: process?,
             })
         })();

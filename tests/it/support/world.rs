@@ -189,9 +189,20 @@ impl World {
     pub async fn serve(&mut self, more: &[(&str, &str)]) -> String {
         let config = waybill::Config::read(self.layers(more), &[]).expect("a good configuration");
         let lifecycle = Lifecycle::new();
-        let admin = waybill::serve::start(config, &lifecycle).await.expect("waybill serve starts");
+        let addresses = waybill::serve::start(config, &lifecycle).await.expect("waybill serve starts");
         self.running.push(lifecycle);
-        self.until_ready(admin.port()).await
+        self.until_ready(addresses.admin.port()).await
+    }
+
+    /// Starts a `waybill serve` with a console; the console's URL.
+    pub async fn console(&mut self, more: &[(&str, &str)]) -> String {
+        let more = [&[("WAYBILL_CONSOLE__LISTEN", "127.0.0.1:0")], more].concat();
+        let config = waybill::Config::read(self.layers(&more), &[]).expect("a good configuration");
+        let lifecycle = Lifecycle::new();
+        let addresses = waybill::serve::start(config, &lifecycle).await.expect("waybill serve starts");
+        self.running.push(lifecycle);
+        self.until_ready(addresses.admin.port()).await;
+        format!("http://{}", addresses.console.expect("a console"))
     }
 
     /// Starts one `ingest-api`, two workers and one `waybill serve`; a partner for each source.

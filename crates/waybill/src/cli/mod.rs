@@ -4,6 +4,7 @@
 mod dead;
 mod message;
 mod source;
+mod user;
 
 use std::path::PathBuf;
 
@@ -12,6 +13,7 @@ use clap::{Args, Parser, Subcommand};
 pub use dead::Dead;
 pub use message::{Body, Form, Message};
 pub use source::Source;
+pub use user::{By, User};
 
 /// Operates Waybill: schema, topology, sources, messages, dead letters; and serves.
 #[derive(Debug, Parser)]
@@ -54,6 +56,9 @@ pub enum Command {
     /// Dead letters.
     #[command(subcommand)]
     Dead(Dead),
+    /// The console's users and their sessions.
+    #[command(subcommand)]
+    User(User),
     /// What was accepted, and where it is now, by source.
     Report {
         /// How to print.
@@ -78,7 +83,7 @@ pub enum Command {
         #[command(flatten)]
         output: Output,
     },
-    /// Run the serving process: a relay, sweeps, figures.
+    /// Run the serving process: a relay, sweeps, figures, the console.
     Serve,
 }
 

@@ -10,6 +10,7 @@ mod reconcile;
 mod report;
 mod source;
 mod topology;
+mod user;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -92,6 +93,7 @@ async fn dispatch(command: Command, config: &Config) -> anyhow::Result<Ended> {
         Command::Source(command) => source::run(&store, config, command).await,
         Command::Message(command) => message::run(&store, command).await,
         Command::Dead(command) => dead::run(&store, command).await,
+        Command::User(command) => user::run(&store, command).await,
         Command::Reconcile { repair, output } => reconcile::run(&store, config, repair, output).await,
         Command::Report { output } => report::run(&store, output).await,
         Command::Doctor { processes, output } => {

@@ -36,11 +36,23 @@ use waybill_store::directory::Directory;
 use crate::config::Config;
 use sweep::run;
 
-/// Starts every component under `lifecycle`; returns the admin port's address when it is bound.
+/// Connections to the ledger that the console has for itself.
+const CONSOLE_CONNECTIONS_MAX: u32 = 4;
+
+/// Where a serving process listens.
+#[derive(Debug, Clone, Copy)]
+pub struct Addresses {
+    /// The admin port.
+    pub admin: SocketAddr,
+    /// The console, where there is one.
+    pub console: Option<SocketAddr>,
+}
+
+/// Starts every component under `lifecycle`; returns its ports when they are bound.
 ///
 /// # Errors
-/// When the port cannot be bound or a URL cannot be used.
-pub async fn start(config: Config, lifecycle: &Lifecycle) -> anyhow::Result<SocketAddr> {
+/// When a port cannot be bound or a URL cannot be used.
+pub async fn start(config: Config, lifecycle: &Lifecycle) -> anyhow::Result<Addresses> {
     let readiness = Readiness::needs(&["ledger"]);
     let admin = admin::start(&config.serve.admin_listen, &readiness, lifecycle).await?;
     let store = Store::new(&config.database, "waybill serve")?;
@@ -54,8 +66,17 @@ pub async fn start(config: Config, lifecycle: &Lifecycle) -> anyhow::Result<Sock
         let relay = Relay::new(store.clone(), broker.clone(), config.relay.clone(), hint, guard, readiness);
         lifecycle.component("relay", relay.run(lifecycle.stop()));
     }
+    let known = (store_of_console(&config)?, directory.clone());
     start_sweeps(&config, lifecycle, store, directory, (broker, api))?;
-    Ok(admin)
+    let console = waybill_console::start(config.console, known.0, known.1, lifecycle).await?;
+    Ok(Addresses { admin, console })
+}
+
+/// The console's own connections: people's questions wait for each other, not for the sweeps'.
+fn store_of_console(config: &Config) -> anyhow::Result<Store> {
+    let connections_max = config.database.connections_max.min(CONSOLE_CONNECTIONS_MAX);
+    let database = waybill_store::Config { connections_max, ..config.database.clone() };
+    Ok(Store::new(&database, "waybill console")?)
 }
 
 /// Starts each sweep as a component of its own.

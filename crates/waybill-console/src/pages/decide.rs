@@ -1,0 +1,137 @@
+//! `POST /dead/replay` and `/dead/discard`: an operator's decision, with its reason. It is on the
+//! audit trail first; then the ledger's own verbs carry it out.
+
+use axum::extract::{Form, State};
+use axum::response::{IntoResponse as _, Redirect, Response};
+use serde_json::json;
+use uuid::Uuid;
+use waybill_store::audit::Act;
+use waybill_store::decide::DECIDED_MAX;
+
+use super::{Viewer, reason};
+use crate::Console;
+use crate::failure::Failure;
+
+type Pairs = Vec<(String, String)>;
+
+/// What a form of decisions says.
+struct Decision {
+    ids: Vec<Uuid>,
+    reason: String,
+    /// The page to go back to: one message, or the list.
+    back: String,
+}
+
+impl Decision {
+    fn read(pairs: Pairs) -> Result<Self, Failure> {
+        let mut decision = Self { ids: Vec::new(), reason: String::new(), back: "/dead".to_owned() };
+        for (name, value) in pairs {
+            match name.as_str() {
+                "id" => {
+                    let id = value.parse();
+                    decision.ids.push(id.map_err(|_| Failure::Wrong("That is no message's id.".to_owned()))?);
+                }
+                "reason" => decision.reason = reason(&value)?.to_owned(),
+                "back" if value == "message" => decision.back.clear(),
+                _ => {}
+            }
+        }
+        if decision.ids.is_empty() || decision.ids.len() > DECIDED_MAX {
+            let what = format!("Choose 1 to {DECIDED_MAX} dead letters. Nothing was done.");
+            return Err(Failure::Wrong(what));
+        }
+        reason(&decision.reason)?;
+        Ok(decision)
+    }
+
+    /// Writes down who decides what, and why.
+    async fn write_down(&self, console: &Console, viewer: &Viewer, action: &str) -> Result<(), Failure> {
+        let detail = json!({"by": "console", "address": viewer.caller.address});
+        let act = Act {
+            actor: &viewer.visitor.name,
+            action,
+            reason: &self.reason,
+            subjects: &self.ids,
+            source: None,
+            detail: &detail,
+        };
+        Ok(console.store().audit(act).await?)
+    }
+
+    /// Back to where the form was; the page says what was done.
+    fn answer(&self, verb: &str, done: usize, released: usize) -> Response {
+        let page = match self.ids.first() {
+            Some(id) if self.back.is_empty() => format!("/messages/{id}"),
+            _ => self.back.clone(),
+        };
+        let asked = self.ids.len();
+        Redirect::to(&format!("{page}?done={verb}-{done}-{asked}-{released}")).into_response()
+    }
+}
+
+pub(crate) async fn replay(
+    State(console): State<Console>,
+    viewer: Viewer,
+    Form(pairs): Form<Pairs>,
+) -> Result<Response, Failure> {
+    let decision = Decision::read(pairs)?;
+    decision.write_down(&console, &viewer, "replay").await?;
+    let replayed = console.store().replay(&decision.ids).await?;
+    Ok(decision.answer("replay", replayed.len(), 0))
+}
+
+pub(crate) async fn discard(
+    State(console): State<Console>,
+    viewer: Viewer,
+    Form(pairs): Form<Pairs>,
+) -> Result<Response, Failure> {
+    let decision = Decision::read(pairs)?;
+    decision.write_down(&console, &viewer, "discard").await?;
+    let done = console.store().discard(&decision.ids, &decision.reason).await?;
+    Ok(decision.answer("discard", done.discarded.len(), done.released.len()))
+}
+
+/// What was done, in words, from the code in the address; numbers alone are taken from there, so that
+/// nobody can make the page say something else.
+pub(crate) fn said(code: Option<&str>) -> String {
+    let mut parts = code.unwrap_or_default().split('-');
+    let verb = match parts.next() {
+        Some("replay") => "due again",
+        Some("discard") => "discarded",
+        _ => return String::new(),
+    };
+    let numbers: Vec<u32> = parts.map_while(|part| part.parse().ok()).collect();
+    let [done, asked, released] = numbers[..] else { return String::new() };
+    let mut said = format!("{done} {verb}.");
+    if asked > done {
+        said.push_str(&format!(" {} were no dead letters (any more) and stay as they are.", asked - done));
+    }
+    if released > 0 {
+        said.push_str(&format!(" {released} that waited for them are due."));
+    }
+    said
+}
+
+#[cfg(test)]
+mod tests {
+    use super::said;
+
+    #[test]
+    fn an_address_cannot_put_words_on_the_page() {
+        assert_eq!(said(Some("replay-2-2-0")), "2 due again.");
+        assert_eq!(
+            said(Some("discard-1-2-3")),
+            "1 discarded. 1 were no dead letters (any more) and stay as they are. 3 that waited for them are due."
+        );
+        for odd in [
+            None,
+            Some(""),
+            Some("call this number"),
+            Some("replay-x-1-1"),
+            Some("replay-1"),
+            Some("replay-1-2-3-4"),
+        ] {
+            assert_eq!(said(odd), "", "{odd:?}");
+        }
+    }
+}
