@@ -12,6 +12,7 @@ mod cancel;
 mod claims;
 mod command_line;
 mod conservation;
+mod console;
 mod decisions;
 mod demo;
 mod doctor;

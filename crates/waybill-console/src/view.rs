@@ -158,7 +158,7 @@ pub(crate) fn span(seconds: f64) -> String {
     }
 }
 
-/// The start of an id, where the whole one would not fit; its link has all of it. Ids begin with
+/// The end of an id, where the whole one would not fit; its link has all of it. Ids begin with
 /// their time, so what tells them apart is at the end.
 pub(crate) fn brief(id: &Uuid) -> String {
     let text = id.to_string();

@@ -10,7 +10,8 @@ RUNBOOK = ROOT / "docs" / "RUNBOOK.md"
 GENERAL = {"Where to type", "waybill doctor"}
 # what the tool can do; the runbook must not send anyone to a command that is not there
 COMMANDS = {"report", "reconcile", "message show", "dead list", "dead replay", "dead discard", "topology check",
-            "topology apply", "apply", "migrate", "source rotate-key", "serve", "doctor"}
+            "topology apply", "apply", "migrate", "source rotate-key", "serve", "doctor",
+            "user add", "user password", "user disable"}
 PARTS = ("**Means.**", "**First minute.**", "**Mend.**")
 
 

@@ -261,11 +261,16 @@ impl World {
         assert!(response.status().is_success(), "{path}: {}", response.status());
     }
 
-    /// Takes the world back; the ledger must balance.
-    async fn close(self) {
+    /// Stops every process that the world started.
+    pub async fn stop_all(&self) {
         for lifecycle in self.running.iter().rev() {
             lifecycle.shut_down().await;
         }
+    }
+
+    /// Takes the world back; the ledger must balance.
+    async fn close(self) {
+        self.stop_all().await;
         for balance in self.store.balance().await.expect("the ledger answers") {
             assert_eq!(balance.unaccounted, 0, "unaccounted messages: {balance:?}");
             assert_eq!(balance.in_flight, 0, "unfinished messages: {balance:?}");

@@ -1,7 +1,7 @@
 //! The serving process: what sees to the things that others left undone.
 //!
-//! A relay (so that retries and releases go on when `ingest-api` is down), the sweeps, and the
-//! figures. Safe to run in several replicas: every change goes through the store's guarded verbs,
+//! A relay (so that retries and releases go on when `ingest-api` is down), the sweeps, the
+//! figures, and the console where it is asked for. Safe to run in several replicas: every change goes through the store's guarded verbs,
 //! so two passes at once find that the other was there.
 
 mod abandoned;
@@ -36,8 +36,8 @@ use waybill_store::directory::Directory;
 use crate::config::Config;
 use sweep::run;
 
-/// Connections to the ledger that the console has for itself.
-const CONSOLE_CONNECTIONS_MAX: u32 = 4;
+/// One in so many connections to the ledger is the console's.
+const CONSOLE_SHARE: u32 = 4;
 
 /// Where a serving process listens.
 #[derive(Debug, Clone, Copy)]
@@ -55,7 +55,7 @@ pub struct Addresses {
 pub async fn start(config: Config, lifecycle: &Lifecycle) -> anyhow::Result<Addresses> {
     let readiness = Readiness::needs(&["ledger"]);
     let admin = admin::start(&config.serve.admin_listen, &readiness, lifecycle).await?;
-    let store = Store::new(&config.database, "waybill serve")?;
+    let (store, console_store) = stores(&config)?;
     let broker = Broker::new(&config.amqp)?;
     let directory = Directory::default();
     keep_directory(&config, &store, &directory, readiness.clone(), lifecycle);
@@ -66,17 +66,24 @@ pub async fn start(config: Config, lifecycle: &Lifecycle) -> anyhow::Result<Addr
         let relay = Relay::new(store.clone(), broker.clone(), config.relay.clone(), hint, guard, readiness);
         lifecycle.component("relay", relay.run(lifecycle.stop()));
     }
-    let known = (store_of_console(&config)?, directory.clone());
+    let known = directory.clone();
     start_sweeps(&config, lifecycle, store, directory, (broker, api))?;
-    let console = waybill_console::start(config.console, known.0, known.1, lifecycle).await?;
+    let console = waybill_console::start(config.console, console_store, known, lifecycle).await?;
     Ok(Addresses { admin, console })
 }
 
-/// The console's own connections: people's questions wait for each other, not for the sweeps'.
-fn store_of_console(config: &Config) -> anyhow::Result<Store> {
-    let connections_max = config.database.connections_max.min(CONSOLE_CONNECTIONS_MAX);
-    let database = waybill_store::Config { connections_max, ..config.database.clone() };
-    Ok(Store::new(&database, "waybill console")?)
+/// Connections to the ledger: the sweeps', and the console's own, so that people's questions wait for
+/// each other and not the sweeps for them. Together no more than `database.connections_max`.
+fn stores(config: &Config) -> anyhow::Result<(Store, Store)> {
+    let most = config.database.connections_max;
+    let console = if config.console.is_on() { (most / CONSOLE_SHARE).max(1) } else { 1 };
+    let sweeps = if config.console.is_on() { most.saturating_sub(console).max(1) } else { most };
+    let with = |connections_max| waybill_store::Config { connections_max, ..config.database.clone() };
+    Ok((
+        Store::new(&with(sweeps), "waybill serve")?,
+        // opens none until it is asked something
+        Store::new(&with(console), "waybill console")?,
+    ))
 }
 
 /// Starts each sweep as a component of its own.
