@@ -40,7 +40,8 @@ function stale() {
 if (document.querySelector("[data-live]") && document.querySelector("#body.clear") === null) {
   const events = new EventSource("/live");
   events.addEventListener("look", refresh);
-  events.onerror = () => { if (events.readyState === EventSource.CLOSED) stale(); };
+  // refused: the session may be over, and the page itself says so
+  events.onerror = () => { if (events.readyState === EventSource.CLOSED) refresh(); };
   document.addEventListener("visibilitychange", refresh);
   addEventListener("pagehide", () => events.close());
 }
