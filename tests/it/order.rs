@@ -3,6 +3,7 @@
 use futures_util::StreamExt as _;
 use futures_util::future::join_all;
 use uuid::Uuid;
+use waybill_store::dead::Filter;
 
 use crate::support::partner::{acknowledged, hl7, id, signature};
 use crate::support::{Partner, World, until};
@@ -30,7 +31,7 @@ async fn a_dead_message_holds_its_own_key_and_no_other() {
         }
         assert_eq!(tis.message(&held).await["held_behind"], dead.as_str());
         assert_eq!(tis.message(&dead).await["error_class"], "validation");
-        let letters = world.store.dead_letters(Some("tis"), 10).await.unwrap();
+        let letters = world.store.dead_page(&Filter::source("tis"), None, 10).await.unwrap().letters;
         assert_eq!((letters.len(), letters[0].holds), (1, 1));
         world
     })
@@ -112,7 +113,7 @@ async fn check_poisoned(patients: usize, on_dead: &str) {
         let processed = "select count(*) from progress where state = 'processed'";
         let all = i64::try_from(3 * patients).unwrap();
         assert_eq!(world.count(processed).await, all - 1 - holds);
-        let letters = world.store.dead_letters(Some("docutap"), 10).await.unwrap();
+        let letters = world.store.dead_page(&Filter::source("docutap"), None, 10).await.unwrap().letters;
         assert_eq!((letters.len(), letters[0].holds), (1, holds), "it holds its own key's, and no other");
         for waits in waiting.iter().filter(|_| holds > 0) {
             let message = docutap.message(waits).await;

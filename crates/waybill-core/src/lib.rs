@@ -7,6 +7,7 @@
 pub mod accept;
 pub mod credential;
 pub mod envelope;
+pub mod fingerprint;
 pub mod hl7;
 pub mod items;
 pub mod kinds;

@@ -4,6 +4,9 @@
 //! merge has the survivor's and the prior patient's, so that nothing overtakes it on either side.
 //! A message in which the value is missing falls back to one key of its source.
 
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
@@ -12,6 +15,48 @@ use crate::source::{OrderBy, Source};
 
 /// Ordering keys of one message.
 pub const KEYS_MAX: usize = 64;
+
+/// An ordering key as the ledger knows it: its hash. Prints nothing, for a hash of few digits can be
+/// guessed back.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Key(i64);
+
+impl Key {
+    /// The key that the messages of `source` have for what a person typed: the value at the JSON
+    /// pointer, the visit's number, or the patient as `ID^^^AUTHORITY` (CX, as PID-3 has it; without
+    /// an authority where none is sent). `None`: its messages have no order.
+    pub fn typed(source: &Source, text: &str) -> Option<Self> {
+        let text = text.trim();
+        let parts = match &source.order_by {
+            OrderBy::None => return None,
+            OrderBy::Source => Vec::new(),
+            OrderBy::Visit | OrderBy::Json(_) => vec![text.to_owned()],
+            OrderBy::Patient => {
+                let mut components = text.split('^');
+                let id = components.next().unwrap_or_default();
+                vec![components.nth(2).unwrap_or_default().to_owned(), id.to_owned()]
+            }
+        };
+        Some(Self(hash(&source.name, &parts)))
+    }
+
+    /// As the ledger holds it.
+    pub const fn as_i64(self) -> i64 {
+        self.0
+    }
+
+    /// Out of the ledger.
+    pub const fn from_i64(key: i64) -> Self {
+        Self(key)
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Key(..)")
+    }
+}
 
 /// A body, as far as ordering needs to know it.
 #[derive(Debug, Clone, Copy)]
@@ -126,6 +171,24 @@ mod tests {
     #[test]
     fn patients_are_told_apart_by_their_authority() {
         assert_ne!(hl7_keys("patient", "PID|||1^^^X\r"), hl7_keys("patient", "PID|||1^^^Y\r"));
+    }
+
+    fn typed(format: &str, kind: &str, order_by: &str, text: &str) -> Option<i64> {
+        Key::typed(&source(format, kind, order_by), text).map(Key::as_i64)
+    }
+
+    #[test]
+    fn what_a_person_types_is_the_key_that_the_message_has() {
+        let json = |text| typed("json", "conditions-of-joining", "json:/id", text).unwrap();
+        assert_eq!(json(" 12 "), json_keys(r#"{"id": 12}"#)[0]);
+        let patient = |text| typed("hl7v2", "visit", "patient", text).unwrap();
+        assert_eq!(patient("1^^^X"), hl7_keys("patient", "PID|||1^^^X\r")[0]);
+        assert_eq!(patient("1^^^X^MR"), hl7_keys("patient", "PID|||1^^^X^MR\r")[0]);
+        assert_eq!(patient("1"), hl7_keys("patient", "PID|||1\r")[0]);
+        let visit = typed("hl7v2", "visit", "visit", "V-9").unwrap();
+        assert_eq!(visit, hl7_keys("visit", &format!("PV1|{}V-9\r", "|".repeat(18)))[0]);
+        assert_eq!(typed("hl7v2", "visit", "source", "x"), Some(hl7_keys("source", "PID|||1\r")[0]));
+        assert_eq!(typed("json", "conditions-of-joining", "none", "x"), None);
     }
 
     #[test]

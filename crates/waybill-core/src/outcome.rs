@@ -6,6 +6,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::kinds::Effect;
 
 /// What a processor says happened.
@@ -74,7 +76,8 @@ impl Failure {
 
 /// The closed set of error classes; the values of the label `reason` of
 /// `waybill_dead_letters{source,kind,reason}`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ErrorClass {
     /// The body cannot be read as its format.
     Parse,
@@ -105,6 +108,11 @@ impl ErrorClass {
             Self::Internal => "internal",
             Self::Poison => "poison",
         }
+    }
+
+    /// The class of this name.
+    pub fn find(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|class| class.as_str() == name)
     }
 
     /// Whether trying again can help: a body does not mend itself, a worker may.

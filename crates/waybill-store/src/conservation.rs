@@ -6,6 +6,8 @@
 //! discarded one a person's decision.
 //! Each statement is one snapshot, and its work is bounded by the ids it is given.
 
+mod listed;
+
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
@@ -148,7 +150,10 @@ macro_rules! judged {
                    and (p.state <> 'dead' or s.spec->>'on_dead' = 'hold')
                    and r.received_at > s.changed_at + interval '10 seconds'
                    and not exists (select from ordering o where o.id = i.id) then 'order-missing'
-               when p.state = 'dead' then 'dead'
+               -- and on the list of the dead, where people look
+               when p.state = 'dead' then case
+                   when exists (select from dead_list l where l.id = i.id and l.dead_at = p.finished_at)
+                   then 'dead' else 'dead-list-missing' end
                when p.state = 'processing' then case
                    when p.claimed_by is null or p.claimed_at is null or p.attempts = 0
                        or exists (select from attempt a where a.id = i.id and a.attempt = p.attempts)
@@ -374,6 +379,15 @@ impl Store {
             look.misfits.extend(misfits);
             cursor = next;
             if cursor == KeyCursor::START {
+                break;
+            }
+        }
+        let mut after = Uuid::nil();
+        loop {
+            let (misfits, next) = listed::page_of(&mut snapshot, after, PAGE).await?;
+            look.misfits.extend(misfits);
+            after = next;
+            if after == Uuid::nil() {
                 break;
             }
         }

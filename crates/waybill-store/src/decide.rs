@@ -20,7 +20,7 @@ pub struct Discarded {
     pub released: Vec<Uuid>,
 }
 
-/// Locks what is still dead of `$1`, and notes the decision.
+/// Locks what is still dead of `$1`, notes the decision, and takes it off the list of the dead.
 macro_rules! decided {
     ($then:literal) => {
         concat!(
@@ -31,6 +31,8 @@ macro_rules! decided {
              ), noted as (
                  insert into decision (id, verb, reason, dead_at, error_class, error_reason)
                  select id, $2, $3, finished_at, error_class, error_reason from letter order by id
+             ), left_the_list as (
+                 delete from dead_list where id in (select id from letter)
              )
              update progress p ",
             $then,

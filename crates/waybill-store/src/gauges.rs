@@ -59,16 +59,6 @@ impl Store {
             .await?)
     }
 
-    /// Dead letters by source, kind and error class.
-    pub async fn dead_counts(&self) -> Result<Vec<(String, String, String, i64)>, StoreError> {
-        Ok(sqlx::query_as(
-            "select source, kind, error_class, count(*) from progress where state = 'dead'
-             group by source, kind, error_class",
-        )
-        .fetch_all(self.pool())
-        .await?)
-    }
-
     /// How much each lane's workers have to do, and how much came in after the message id `since`.
     pub async fn backlogs(&self, since: Uuid) -> Result<Vec<Backlog>, StoreError> {
         let rows: Vec<(String, i64, i64)> = sqlx::query_as(

@@ -17,10 +17,11 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (3, "warnings and merges", include_str!("../migrations/0003_warnings_and_merges.sql")),
     (4, "decisions", include_str!("../migrations/0004_decisions.sql")),
     (5, "findings and retention", include_str!("../migrations/0005_findings_and_retention.sql")),
+    (6, "groups of dead letters", include_str!("../migrations/0006_dead_groups.sql")),
     (9, "console", include_str!("../migrations/0009_console.sql")),
 ];
 /// Migrations that commit between their steps, and so run outside of a transaction.
-const IN_STEPS: &[i64] = &[5];
+const IN_STEPS: &[i64] = &[5, 6];
 
 impl Store {
     /// Brings the schema up to date; does nothing when it is. Several callers wait for each other.
@@ -50,6 +51,7 @@ impl Store {
             other => StoreError::Bug(format!("migrations: {other}")),
         })?;
         self.keep_days_ahead().await?;
+        self.list_the_dead().await?;
         Ok(Migrated { before, now: MIGRATIONS.len() })
     }
 

@@ -42,6 +42,10 @@ pub enum Problem {
     ClaimTooLong,
     /// Its claim was over minutes ago, and no sweep has taken it back.
     ClaimOver,
+    /// Dead, and not on the list of the dead, or not as it died.
+    DeadListMissing,
+    /// On the list of the dead, and not dead.
+    DeadListLeftOver,
     /// Published, and no longer in the broker.
     Lost,
 }
@@ -63,13 +67,17 @@ pub enum Remedy {
     LetGo,
     /// Released.
     Release,
+    /// Entered in the list of the dead.
+    List,
+    /// Taken off the list of the dead.
+    Unlist,
     /// None that is safe: a person must look.
     Person,
 }
 
 impl Problem {
     /// Every problem.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::ReceiptMissing,
         Self::ProgressMissing,
         Self::SourceUnknown,
@@ -87,12 +95,14 @@ impl Problem {
         Self::ClaimImpossible,
         Self::ClaimTooLong,
         Self::ClaimOver,
+        Self::DeadListMissing,
+        Self::DeadListLeftOver,
         Self::Lost,
     ];
 
     /// Code, meaning and remedy.
     const fn row(self) -> (&'static str, &'static str, Remedy) {
-        use Remedy::{DueAgain, Keys, LeaveKeys, LetGo, Person, Place, Processed, Release};
+        use Remedy::{DueAgain, Keys, LeaveKeys, LetGo, List, Person, Place, Processed, Release, Unlist};
         match self {
             Self::ReceiptMissing => ("receipt-missing", "it has a place, but no receipt", Person),
             Self::ProgressMissing => ("progress-missing", "it has a receipt, but no place", Place),
@@ -115,6 +125,12 @@ impl Problem {
             Self::ClaimImpossible => ("claim-impossible", "no worker can have claimed it so", DueAgain),
             Self::ClaimTooLong => ("claim-too-long", "its claim lasts longer than a worker's", DueAgain),
             Self::ClaimOver => ("claim-over", "its claim is over, and nobody took it back", Person),
+            Self::DeadListMissing => {
+                ("dead-list-missing", "it is dead, but not on the list of the dead", List)
+            }
+            Self::DeadListLeftOver => {
+                ("dead-list-left-over", "it is on the list of the dead, but not dead", Unlist)
+            }
             Self::Lost => ("lost", "RabbitMQ had confirmed it, and no longer has it", DueAgain),
         }
     }
@@ -155,6 +171,8 @@ impl Problem {
             (_, Remedy::LeaveKeys) => "repair takes it out of its keys",
             (_, Remedy::LetGo) => "repair takes it out of hand",
             (_, Remedy::Release) => "repair releases it",
+            (_, Remedy::List) => "repair enters it",
+            (_, Remedy::Unlist) => "repair takes it off the list",
             (_, Remedy::Person) => "a person must look",
         }
     }

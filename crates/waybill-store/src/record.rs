@@ -14,6 +14,7 @@ use waybill_core::outcome::{Done, Failure};
 use waybill_core::recovery::Disposition;
 use waybill_drill as drill;
 
+use crate::dead::entry;
 use crate::effects::{self, Written};
 use crate::{Store, StoreError, ordering};
 
@@ -75,6 +76,7 @@ impl Store {
         let said = effects::write(&mut transaction, &written).await?;
         move_on(&mut transaction, &live).await?;
         append_attempts(&mut transaction, &live, &warnings(&written, &said)).await?;
+        entry::enter(&mut transaction, &dead(&live)).await?;
         let recorded: Vec<Uuid> = live.iter().map(|s| s.id).collect();
         let released =
             if ordered { ordering::leave(&mut transaction, &places(&live)).await? } else { Vec::new() };
@@ -125,6 +127,12 @@ fn places(live: &[&Settled]) -> ordering::Places {
         }
     }
     places
+}
+
+/// Those that are set aside for a person.
+fn dead(live: &[&Settled]) -> Vec<Uuid> {
+    let is_dead = |s: &&&Settled| matches!(s.disposition, Disposition::DeadLetter(_));
+    live.iter().filter(is_dead).map(|s| s.id).collect()
 }
 
 /// Locks the rows that are still in hand at the attempt the worker holds.

@@ -8,6 +8,7 @@
 use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
 
+use crate::dead::entry;
 use crate::problem::{Problem, Remedy};
 use crate::{Store, StoreError, ordering};
 
@@ -133,6 +134,7 @@ impl Store {
             Remedy::Processed => {
                 let mended = some(&mut transaction, PROCESSED, ids).await?;
                 ordering::leave(&mut transaction, &ordering::Places::finished(&mended)).await?;
+                entry::leave(&mut transaction, &mended).await?;
                 mended
             }
             Remedy::Place => some(&mut transaction, PLACE, ids).await?,
@@ -143,6 +145,8 @@ impl Store {
             }
             Remedy::LetGo => some(&mut transaction, LET_GO, ids).await?,
             Remedy::Release => some(&mut transaction, RELEASE, ids).await?,
+            Remedy::List => entry::enter(&mut transaction, ids).await?,
+            Remedy::Unlist => entry::leave(&mut transaction, ids).await?,
             Remedy::Keys | Remedy::Person => Vec::new(),
         };
         transaction.commit().await?;

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use waybill_core::kinds::conditions_of_joining::KIND;
 use waybill_core::kinds::{Input, Kind};
 use waybill_core::outcome::{ErrorClass, Outcome};
+use waybill_store::dead::Filter;
 
 use super::rng::{Rng, seeds};
 use crate::support::partner::{id, signature};
@@ -108,7 +109,7 @@ async fn disturb(world: &World, rng: &mut Rng) {
 /// Waits until so many messages are processed, and replays what is dead meanwhile.
 async fn until_processed(world: &World, count: i64) {
     until("messages to be processed", || async {
-        let letters = world.store.dead_letters(None, 100).await.unwrap();
+        let letters = world.store.dead_page(&Filter::default(), None, 100).await.unwrap().letters;
         let dead: Vec<Uuid> = letters.iter().map(|letter| letter.id).collect();
         world.store.replay(&dead).await.unwrap();
         world.count("select count(*) from progress where state = 'processed'").await >= count

@@ -34,6 +34,18 @@ begin insert into witness values (new.received_by, 'signature ' || new.programme
 create trigger witness after insert or update on visit for each row execute function witness_visit();
 create trigger witness after insert or update on conditions_of_joining for each row execute function witness_signature();";
 
+/// Dead messages that are not on the list of the dead as they died, and the reverse.
+const LIST_OUT_OF_STEP: &str = "
+select count(*) from (select id, finished_at from progress where state = 'dead') p
+full join dead_list l on l.id = p.id and l.dead_at = p.finished_at where p.id is null or l.id is null";
+
+/// Groups whose tally is not what is on the list.
+const TALLY_OUT_OF_STEP: &str = "
+select count(*) from (select fingerprint, count(*) as n from dead_list group by fingerprint) l
+full join (select fingerprint, sum(n) as n from dead_tally group by fingerprint having sum(n) <> 0) t
+     on t.fingerprint = l.fingerprint
+where t.n is distinct from l.n";
+
 /// The sources of every test, unless it applies others.
 pub const SOURCES: &str = include_str!("sources.toml");
 
@@ -278,6 +290,8 @@ impl World {
             assert_eq!(balance.accepted, sum, "the ledger is out of balance: {balance:?}");
         }
         assert_eq!(self.count("select count(*) from in_hand").await, 0, "nothing is in hand");
+        assert_eq!(self.count(LIST_OUT_OF_STEP).await, 0, "the list of the dead is what is dead");
+        assert_eq!(self.count(TALLY_OUT_OF_STEP).await, 0, "the tally is the list's");
         let twice = "select count(*) from (select from witness group by by, what having count(*) > 1) t";
         assert_eq!(self.count(twice).await, 0, "no effect happened twice");
         let phantom = "select count(*) from witness w where not exists

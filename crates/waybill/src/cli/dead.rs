@@ -2,20 +2,44 @@
 
 use clap::Subcommand;
 use uuid::Uuid;
+use waybill_store::dead::Cursor;
 
-use super::{Output, reason};
+use super::{Letters, Output, reason};
 
 /// Commands on dead letters.
 #[derive(Debug, Subcommand)]
 pub enum Dead {
-    /// The newest dead letters.
+    /// Dead letters by what they have in common, the largest group first.
+    Groups {
+        /// Which.
+        #[command(flatten)]
+        letters: Letters,
+        /// At most this many groups.
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        limit: u32,
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Dead letters one by one, the newest first, page by page.
     List {
-        /// Of this source only.
-        #[arg(long)]
-        source: Option<String>,
+        /// Which.
+        #[command(flatten)]
+        letters: Letters,
+        /// After this place: what the last page ended with (in JSON, `dead_at`/`id` of its last letter).
+        #[arg(long, value_name = "TIME/ID")]
+        after: Option<Cursor>,
         /// At most this many.
         #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
         limit: u32,
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Everything about one dead letter, and what to do next.
+    Show {
+        /// The message's id.
+        id: Uuid,
         /// How to print.
         #[command(flatten)]
         output: Output,

@@ -2,6 +2,7 @@
 //! configuration.
 
 mod dead;
+mod letters;
 mod message;
 mod source;
 mod user;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub use dead::Dead;
+pub use letters::{Letters, Typed};
 pub use message::{Body, Form, Message};
 pub use source::Source;
 pub use user::{By, User};

@@ -1,6 +1,11 @@
-//! `waybill dead list`, `replay` and `discard`. A decision is a transition of the ledger, nothing
-//! else: what it makes due, the relay publishes.
+//! `waybill dead groups`, `list`, `show`, `replay` and `discard`. A decision is a transition of the
+//! ledger, nothing else: what it makes due, the relay publishes.
 
+mod filter;
+mod list;
+mod show;
+
+use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::json;
 use uuid::Uuid;
 use waybill_store::Store;
@@ -12,35 +17,29 @@ use crate::table;
 
 pub(super) async fn run(store: &Store, command: Dead) -> anyhow::Result<Ended> {
     match command {
-        Dead::List { source, limit, output } => list(store, source.as_deref(), limit, output).await,
+        Dead::Groups { letters, limit, output } => match filter::filter(store, &letters).await? {
+            Ok(filter) => list::groups(store, &filter, limit, output).await,
+            Err(mistake) => Ok(refused(&mistake)),
+        },
+        Dead::List { letters, after, limit, output } => match filter::filter(store, &letters).await? {
+            Ok(filter) => list::list(store, &filter, (after, limit), output).await,
+            Err(mistake) => Ok(refused(&mistake)),
+        },
+        Dead::Show { id, output } => show::show(store, id, output).await,
         Dead::Replay { ids, output } => replay(store, &ids, output).await,
         Dead::Discard { ids, reason, output } => discard(store, &ids, &reason, output).await,
     }
 }
 
-async fn list(store: &Store, source: Option<&str>, limit: u32, output: Output) -> anyhow::Result<Ended> {
-    let letters = store.dead_letters(source, limit).await?;
-    if output.json {
-        println!("{}", table::json(&letters)?);
-    } else if letters.is_empty() {
-        println!("No dead letters.");
-    } else {
-        let rows = letters.iter().map(|letter| {
-            vec![
-                letter.id.to_string(),
-                letter.source.clone(),
-                letter.dead_at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
-                letter.attempts.to_string(),
-                letter.holds.to_string(),
-                format!("{}: {}", letter.reason, letter.explanation),
-            ]
-        });
-        println!("{}", table::table(&["message", "source", "dead since", "attempts", "holds", "why"], rows));
-        if letters.len() == limit as usize {
-            println!("There may be more: raise --limit, or filter with --source.");
-        }
-    }
-    Ok(if letters.is_empty() { Ended::Nothing } else { Ended::Done })
+/// Asked for what cannot be.
+fn refused(mistake: &str) -> Ended {
+    eprintln!("{mistake}");
+    Ended::Usage
+}
+
+/// A moment, to the second.
+fn when(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 async fn replay(store: &Store, ids: &[Uuid], output: Output) -> anyhow::Result<Ended> {

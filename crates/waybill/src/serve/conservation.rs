@@ -52,6 +52,7 @@ pub(super) struct Conservation {
     all: Uuid,
     held: Uuid,
     keys: KeyCursor,
+    listed: Uuid,
 }
 
 impl Conservation {
@@ -67,6 +68,7 @@ impl Conservation {
             all: Uuid::nil(),
             held: Uuid::nil(),
             keys: KeyCursor::START,
+            listed: Uuid::nil(),
         }
     }
 
@@ -82,6 +84,9 @@ impl Conservation {
         found.extend(look.misfits);
         let (misfits, next) = self.store.look_at_keys(self.keys, page).await?;
         self.keys = next;
+        found.extend(misfits);
+        let (misfits, next) = self.store.look_at_listed(self.listed, page).await?;
+        self.listed = next;
         found.extend(misfits);
         found.sort_unstable();
         found.dedup();

@@ -9,6 +9,9 @@ use waybill_store::directory::Directory;
 
 use super::sweep::{Done, Sweep, number};
 
+/// Rows of the count of dead letters that one pass adds up.
+const TALLIES_MAX: u32 = 10_000;
+
 /// The pass that reads the figures.
 #[derive(Debug)]
 pub(super) struct Figures {
@@ -54,6 +57,7 @@ impl Sweep for Figures {
         metrics::gauge!("waybill_due_messages").set(number(due.messages));
         metrics::gauge!("waybill_due_oldest_seconds").set(due.oldest_s.max(0.0));
         metrics::gauge!("waybill_held_messages").set(number(self.store.held().await?));
+        self.store.add_up_the_dead(TALLIES_MAX).await?;
         self.dead().await?;
         for figures in self.store.source_figures().await? {
             metrics::gauge!("waybill_overdue_messages", "source" => figures.source.clone())

@@ -1,35 +1,24 @@
-//! Dead letters: filing what the broker gave up on, and listing what a person must look at.
+//! Dead letters: filing what the broker gave up on, and the list of what a person must look at.
+//!
+//! `entry` keeps the list in step with the ledger, `filter` says which of it, `page` and `group` read
+//! it. What a person decides about a dead letter is in [`crate::decide`].
 
-use chrono::{DateTime, Utc};
-use serde::Serialize;
-use sqlx::Row as _;
+pub(crate) mod entry;
+pub(crate) mod filter;
+mod group;
+mod letter;
+mod page;
+mod tally;
+
 use uuid::Uuid;
 use waybill_core::outcome::Failure;
 
 use crate::{Store, StoreError, ordering};
 
-/// A dead letter, as listed.
-#[derive(Debug, Clone, Serialize)]
-pub struct DeadLetter {
-    /// The message.
-    pub id: Uuid,
-    /// Whose it is.
-    pub source: String,
-    /// Its kind.
-    pub kind: String,
-    /// Attempts made.
-    pub attempts: i32,
-    /// When it was accepted.
-    pub received_at: DateTime<Utc>,
-    /// When it was set aside.
-    pub dead_at: DateTime<Utc>,
-    /// The class of its failure.
-    pub reason: String,
-    /// What happened, in words.
-    pub explanation: String,
-    /// Messages that wait for it.
-    pub holds: i64,
-}
+pub use filter::Filter;
+pub use group::{Group, Groups, HELD_MAX};
+pub use letter::{Decision, Letter};
+pub use page::{Cursor, DeadLetter, HOLDS_MAX, NotACursor, Page};
 
 impl Store {
     /// Verb `file`: the broker gave up on this message's deliveries. False: it has moved on.
@@ -51,6 +40,7 @@ impl Store {
         if filed == 0 {
             return Ok(false);
         }
+        entry::enter(&mut transaction, &[id]).await?;
         let skipped = if skip_dead { vec![id] } else { Vec::new() };
         let settled = ordering::Places { all: vec![id], finished: Vec::new(), skipped };
         ordering::leave(&mut transaction, &settled).await?;
@@ -72,38 +62,5 @@ impl Store {
         .execute(self.pool())
         .await?;
         Ok(moved.rows_affected() == 1)
-    }
-
-    /// Dead letters, the newest first, of one source or of all.
-    pub async fn dead_letters(
-        &self,
-        source: Option<&str>,
-        limit: u32,
-    ) -> Result<Vec<DeadLetter>, StoreError> {
-        let rows = sqlx::query(
-            "select d.* from dead_letter d
-             where $1::text is null or d.source = $1
-             order by d.dead_at desc, d.id desc
-             limit $2",
-        )
-        .bind(source)
-        .bind(i64::from(limit))
-        .fetch_all(self.pool())
-        .await?;
-        rows.iter()
-            .map(|row| {
-                Ok(DeadLetter {
-                    id: row.try_get("id")?,
-                    source: row.try_get("source")?,
-                    kind: row.try_get("kind")?,
-                    attempts: row.try_get("attempts")?,
-                    received_at: row.try_get("received_at")?,
-                    dead_at: row.try_get("dead_at")?,
-                    reason: row.try_get("error_class")?,
-                    explanation: row.try_get("error_reason")?,
-                    holds: row.try_get("holds")?,
-                })
-            })
-            .collect()
     }
 }
