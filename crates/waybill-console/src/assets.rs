@@ -17,18 +17,18 @@ const ICON: &str = include_str!("../assets/icon.svg");
 /// The paths of this build's assets.
 #[derive(Debug)]
 pub(crate) struct Assets {
-    pub(crate) css_path: String,
-    pub(crate) js_path: String,
-    pub(crate) icon_path: String,
+    pub(crate) css: String,
+    pub(crate) js: String,
+    pub(crate) icon: String,
 }
 
 /// The assets.
 pub(crate) fn get() -> &'static Assets {
     static ASSETS: OnceLock<Assets> = OnceLock::new();
     ASSETS.get_or_init(|| Assets {
-        css_path: path("console", "css", CSS),
-        js_path: path("console", "js", JS),
-        icon_path: path("icon", "svg", ICON),
+        css: path("console", "css", CSS),
+        js: path("console", "js", JS),
+        icon: path("icon", "svg", ICON),
     })
 }
 
@@ -40,11 +40,11 @@ fn path(name: &str, extension: &str, content: &str) -> String {
 /// `GET /assets/{name}`
 pub(crate) async fn serve(Path(name): Path<String>) -> Result<Response, Failure> {
     let (assets, path) = (get(), format!("/assets/{name}"));
-    let (kind, content) = if path == assets.css_path {
+    let (kind, content) = if path == assets.css {
         ("text/css; charset=utf-8", CSS)
-    } else if path == assets.js_path {
+    } else if path == assets.js {
         ("text/javascript; charset=utf-8", JS)
-    } else if path == assets.icon_path {
+    } else if path == assets.icon {
         ("image/svg+xml", ICON)
     } else {
         return Err(Failure::Missing("There is no such file; load the page again.".to_owned()));

@@ -112,7 +112,7 @@ impl IntoResponse for Failure {
         if status == StatusCode::INTERNAL_SERVER_ERROR {
             tracing::error!(what, "a page of the console failed");
         }
-        let page = Page { status: status.as_u16(), title, what, css: &assets::get().css_path };
+        let page = Page { status: status.as_u16(), title, what, css: &assets::get().css };
         let html = page.render().unwrap_or_else(|_| title.to_owned());
         let mut answer = (status, Html(html)).into_response();
         if matches!(self, Self::Throttled | Self::Ledger(_) | Self::Busy) {

@@ -64,8 +64,8 @@ fn page(
 ) -> Result<Response, Failure> {
     let assets = assets::get();
     let page = Page {
-        css: &assets.css_path,
-        icon: &assets.icon_path,
+        css: &assets.css,
+        icon: &assets.icon,
         form_token: caller.form_token.clone(),
         next,
         name,

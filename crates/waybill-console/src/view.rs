@@ -47,9 +47,9 @@ impl Frame {
             role: visitor.role,
             can_log_out: visitor.by_password,
             form_token: caller.form_token.clone(),
-            css: &assets.css_path,
-            js: &assets.js_path,
-            icon: &assets.icon_path,
+            css: &assets.css,
+            js: &assets.js,
+            icon: &assets.icon,
             now: now(),
         }
     }
@@ -126,7 +126,7 @@ pub(crate) fn count(count: i64) -> String {
     let digits = count.unsigned_abs().to_string();
     let mut text = if count < 0 { "-".to_owned() } else { String::new() };
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             text.push('\u{202f}');
         }
         text.push(digit);

@@ -74,12 +74,21 @@ impl Shown {
         let wrong = |what: &str| Failure::Wrong(format!("There is no such {what}."));
         let class = some(&self.class)
             .map(|class| {
-                ErrorClass::ALL.into_iter().find(|known| known.as_str() == class).ok_or_else(|| wrong("class"))
+                ErrorClass::ALL
+                    .into_iter()
+                    .find(|known| known.as_str() == class)
+                    .ok_or_else(|| wrong("class"))
             })
             .transpose()?;
         let fingerprint =
             some(&self.group).map(|group| group.parse().map_err(|_| wrong("group"))).transpose()?;
-        Ok(Filter { source: some(&self.source), class, fingerprint, text: some(&self.text), ..Filter::default() })
+        Ok(Filter {
+            source: some(&self.source),
+            class,
+            fingerprint,
+            text: some(&self.text),
+            ..Filter::default()
+        })
     }
 
     /// The address of the page after `cursor`.
