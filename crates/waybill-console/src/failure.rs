@@ -115,7 +115,7 @@ impl IntoResponse for Failure {
         let page = Page { status: status.as_u16(), title, what, css: &assets::get().css };
         let html = page.render().unwrap_or_else(|_| title.to_owned());
         let mut answer = (status, Html(html)).into_response();
-        if matches!(self, Self::Throttled | Self::Ledger(_) | Self::Busy) {
+        if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
             let after = if matches!(self, Self::Throttled) { WINDOW_S } else { 5 };
             answer.headers_mut().insert(RETRY_AFTER, after.into());
         }

@@ -50,9 +50,18 @@ impl Browser {
         if cookies.is_empty() { request } else { request.header(COOKIE, cookies.join("; ")) }
     }
 
-    /// Sends it, and keeps the cookies that come back.
+    /// Sends it, and keeps the cookies that come back. As a person does: after a 503, which a busy
+    /// machine may give, the same again.
     pub(super) async fn send(&self, request: RequestBuilder) -> Page {
-        let response = request.send().await.expect("the console answers");
+        let mut tries = 0;
+        let response = loop {
+            let again = request.try_clone().expect("a form is in memory");
+            let response = again.send().await.expect("the console answers");
+            tries += 1;
+            if response.status() != 503 || tries == 20 {
+                break response;
+            }
+        };
         for cookie in response.headers().get_all(SET_COOKIE) {
             let (pair, _) = cookie.to_str().unwrap().split_once(';').unwrap();
             let (name, value) = pair.split_once('=').unwrap();
