@@ -48,10 +48,8 @@ impl Config {
             ),
             Ok(_) => {}
         }
-        if !self.url.is_empty()
-            && !self.is_secure()
-            && !(self.url.starts_with("http://") && is_loopback(self.host()))
-        {
+        let is_local = self.url.starts_with("http://") && is_loopback(self.host());
+        if !(self.url.is_empty() || self.is_secure() || is_local) {
             mistakes.push(
                 "console.url must be https://, or http:// at localhost: passwords would go in the clear"
                     .to_owned(),

@@ -46,12 +46,12 @@ pub(crate) fn draw(
     let mut lines = Vec::new();
     for (class, name, values) in &series {
         let (Some(last), true) = (values.last(), values.len() > 1) else { continue };
-        let least = values.iter().copied().fold(f64::INFINITY, f64::min);
+        let lowest = values.iter().copied().fold(f64::INFINITY, f64::min);
         let highest = values.iter().copied().fold(0.0, f64::max);
         if !summary.is_empty() {
             summary.push_str("; ");
         }
-        let _ = write!(summary, "{name}: {} now, {} to {}", short(*last), short(least), short(highest));
+        let _ = write!(summary, "{name}: {} now, {} to {}", short(*last), short(lowest), short(highest));
         lines.push(Line { class, points: points(values, most) });
     }
     Plot { id, title, href, summary, lines }

@@ -31,7 +31,7 @@ impl Decision {
                     let id = value.parse();
                     decision.ids.push(id.map_err(|_| Failure::Wrong("That is no message's id.".to_owned()))?);
                 }
-                "reason" => decision.reason = reason(&value)?.to_owned(),
+                "reason" => reason(&value)?.clone_into(&mut decision.reason),
                 "back" if value == "message" => decision.back.clear(),
                 _ => {}
             }
@@ -102,14 +102,15 @@ pub(crate) fn said(code: Option<&str>) -> String {
     };
     let numbers: Vec<u32> = parts.map_while(|part| part.parse().ok()).collect();
     let [done, asked, released] = numbers[..] else { return String::new() };
-    let mut said = format!("{done} {verb}.");
-    if asked > done {
-        said.push_str(&format!(" {} were no dead letters (any more) and stay as they are.", asked - done));
-    }
-    if released > 0 {
-        said.push_str(&format!(" {released} that waited for them are due."));
-    }
-    said
+    let others = match asked.saturating_sub(done) {
+        0 => String::new(),
+        others => format!(" {others} were no dead letters (any more) and stay as they are."),
+    };
+    let released = match released {
+        0 => String::new(),
+        released => format!(" {released} that waited for them are due."),
+    };
+    format!("{done} {verb}.{others}{released}")
 }
 
 #[cfg(test)]

@@ -42,7 +42,7 @@ fn sections() -> Vec<Section> {
 
 /// The id of a section.
 pub(crate) fn anchor(title: &str) -> String {
-    title.chars().filter(|c| c.is_ascii_alphanumeric()).map(|c| c.to_ascii_lowercase()).collect()
+    title.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
 }
 
 #[cfg(test)]
