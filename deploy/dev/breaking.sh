@@ -46,7 +46,7 @@ postgres_signal() {
 
 rabbitmq_disk_limit() {
   rabbitmq_words
-  (cd -- "$SET_DATA/rabbitmq" && "${RABBIT[@]}" "$RABBIT_SBIN/rabbitmqctl" -q set_disk_free_limit "$1")
+  (cd -- "$SET_DATA/rabbitmq" && "${RABBIT[@]}" "$SET_SBIN/rabbitmqctl" -q set_disk_free_limit "$1")
 }
 
 # Killed, and all that it had written is gone.

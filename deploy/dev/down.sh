@@ -42,12 +42,16 @@ down_services() {
 # Everything that ./dev ever made here, what interrupted tests left running included.
 down_purge() {
   local name
-  for name in test bench; do
+  for name in test bench chaos; do
     ! pid_alive "$RUN_DIR/$name.lock" || fail "./dev $name is at work (pid $(pid_of "$RUN_DIR/$name.lock"))" "" "wait for it, then ./dev down --purge"
   done
-  for name in test/main test/fault bench "$DEV_DIR"/extra/*; do
+  for CHAOS_SET in chaos test/chaos; do
+    chaos_drop || fail "the services of $CHAOS_SET cannot be stopped"
+  done
+  for name in test/main test/fault test/main4 test/flt4 bench "$DEV_DIR"/extra/*; do
     sets_drop "${name#"$DEV_DIR/"}" || fail "the services of ${name#"$DEV_DIR/"} cannot be stopped"
   done
+  room_leave
   place_purge_private
   rm -rf -- "$DEV_DIR"
 }

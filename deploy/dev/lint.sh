@@ -11,7 +11,7 @@ cmd_lint() {
     packages_install "$(package_manager)" shellcheck
   fi
   if command -v shellcheck >/dev/null; then
-    shellcheck -x dev .ci/run deploy/dev/fault.sh || fail "shellcheck objects" "" "see above"
+    shellcheck -x dev .ci/run deploy/dev/fault.sh deploy/dev/room.sh || fail "shellcheck objects" "" "see above"
   else
     say "shellcheck is not installed: the shell scripts are not checked"
   fi

@@ -26,6 +26,8 @@ BIN_DIR=$TARGET_DIR/release
 . "$ROOT/deploy/dev/postgres.sh"
 # shellcheck source=deploy/dev/rabbitmq.sh
 . "$ROOT/deploy/dev/rabbitmq.sh"
+# shellcheck source=deploy/dev/rabbitmq4.sh
+. "$ROOT/deploy/dev/rabbitmq4.sh"
 # shellcheck source=deploy/dev/breaking.sh
 . "$ROOT/deploy/dev/breaking.sh"
 # shellcheck source=deploy/dev/compose.sh

@@ -17,10 +17,16 @@ rabbitmq_find() {
   [ -n "$RABBIT_SBIN" ] && [ -n "$EPMD" ]
 }
 
-# The words that run a program of RabbitMQ's in this set's own world.
+# The words that run a program of RabbitMQ's in this set's own world; where its programs are.
 rabbitmq_words() {
-  local data=$SET_DATA/rabbitmq
-  RABBIT=("${AS_SERVICE[@]}" env -i "PATH=$PATH" LC_ALL=C.UTF-8 "HOME=$data"
+  local data=$SET_DATA/rabbitmq path=$PATH
+  AS_SET=("${AS_SERVICE[@]}")
+  SET_SBIN=$RABBIT_SBIN SET_EPMD=$EPMD
+  if [ -n "$RABBIT_ROOM" ]; then
+    room_words
+    SET_SBIN=/usr/lib/rabbitmq/bin SET_EPMD=/usr/bin/epmd path=/usr/sbin:/usr/bin:/sbin:/bin
+  fi
+  RABBIT=("${AS_SET[@]}" env -i "PATH=$path" LC_ALL=C.UTF-8 "HOME=$data"
     "ERL_EPMD_PORT=$EPMD_PORT" ERL_EPMD_ADDRESS=127.0.0.1 "ERL_CRASH_DUMP=$data/crash.dump"
     "RABBITMQ_NODENAME=$RABBIT_NODE" "RABBITMQ_DIST_PORT=$DIST_PORT"
     "RABBITMQ_MNESIA_BASE=$data/mnesia" "RABBITMQ_SCHEMA_DIR=$data/schema"
@@ -38,7 +44,7 @@ rabbitmq_start() {
   if ! pid_alive "$SET_DIR/rabbitmq.pid"; then
     rabbitmq_configure || fail "RabbitMQ's configuration cannot be written to $SET_DATA/rabbitmq"
     rabbitmq_start_epmd
-    launch "$SET_DIR/rabbitmq-script.pid" "$log" "$SET_DATA/rabbitmq" "${RABBIT[@]}" "$RABBIT_SBIN/rabbitmq-server"
+    launch "$SET_DIR/rabbitmq-script.pid" "$log" "$SET_DATA/rabbitmq" "${RABBIT[@]}" "$SET_SBIN/rabbitmq-server"
   fi
   wait_for "RabbitMQ on port $AMQP_PORT" 120 rabbitmq_ready || code=$?
   [ "$code" -eq 0 ] || fail "RabbitMQ $([ "$code" -eq 2 ] && echo ended || echo "is not ready after 120 s")" "$log" \
@@ -48,8 +54,8 @@ rabbitmq_start() {
 # Erlang's port mapper, our own and in the foreground: one that a node starts by itself outlives the node.
 rabbitmq_start_epmd() {
   pid_alive "$SET_DIR/epmd.pid" && return 0
-  launch "$SET_DIR/epmd.pid" "$SET_LOG-rabbitmq.log" "$SET_DATA/rabbitmq" "${AS_SERVICE[@]}" \
-    env -i "PATH=$PATH" "$EPMD" -port "$EPMD_PORT" -address 127.0.0.1
+  launch "$SET_DIR/epmd.pid" "$SET_LOG-rabbitmq.log" "$SET_DATA/rabbitmq" "${RABBIT[@]}" \
+    "$SET_EPMD" -port "$EPMD_PORT" -address 127.0.0.1
   wait_for "epmd on port $EPMD_PORT" 20 port_answers "$EPMD_PORT" ||
     fail "epmd does not answer on port $EPMD_PORT" "$SET_LOG-rabbitmq.log"
 }
@@ -147,5 +153,5 @@ rabbitmq_resume() {
 # Sets how much memory it may use before it blocks publishers: next to none raises the alarm.
 rabbitmq_watermark() {
   rabbitmq_words
-  (cd -- "$SET_DATA/rabbitmq" && "${RABBIT[@]}" "$RABBIT_SBIN/rabbitmqctl" -q set_vm_memory_high_watermark "$@")
+  (cd -- "$SET_DATA/rabbitmq" && "${RABBIT[@]}" "$SET_SBIN/rabbitmqctl" -q set_vm_memory_high_watermark "$@")
 }

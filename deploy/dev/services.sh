@@ -82,27 +82,31 @@ services_native() {
   RABBITMQ_API_URL=$(rabbitmq_api_url)
 }
 
-# ./dev services up|down NAME: a private native set for whoever needs one, such as a test by hand.
+# ./dev services up|down NAME [--rabbitmq 4]: a private native set for whoever needs one, such as a test by hand.
 cmd_services() {
-  local name=${2:-}
+  local name=${2:-} ROOM_WANTED=
   case $name in '' | *[!a-z0-9-]*)
     echo "usage: ./dev services up|down NAME   (NAME of a-z, 0-9 and -)" >&2
     exit 2
     ;;
   esac
-  case $1 in
-    up)
+  case "$1 ${*:3}" in
+    'up ' | 'up --rabbitmq 4')
       STEP_WHAT="starting the services of $name"
       sets_prepare >&2
+      if [ $# -gt 2 ]; then
+        room_ensure >&2
+        ROOM_WANTED=$ROOM
+      fi
       sets_start "extra/$name" >&2
       use_set "extra/$name"
       set_exports TEST
       ;;
-    down)
+    'down ')
       place_prepare
       place_known || return 0
       sets_drop "extra/$name"
       ;;
-    *) echo "usage: ./dev services up|down NAME" >&2 && exit 2 ;;
+    *) echo "usage: ./dev services up NAME [--rabbitmq 4], or down NAME" >&2 && exit 2 ;;
   esac
 }

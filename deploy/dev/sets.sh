@@ -8,7 +8,7 @@ use_set() {
   SET_DIR=$DEV_DIR/$1
   SET_DATA=$DATA_ROOT/$1/data
   SET_LOG=$LOG_DIR/${1//\//-}
-  PG_PORT='' AMQP_PORT='' API_PORT='' PROMETHEUS_PORT='' DIST_PORT='' EPMD_PORT='' RABBIT_NODE=''
+  PG_PORT='' AMQP_PORT='' API_PORT='' PROMETHEUS_PORT='' DIST_PORT='' EPMD_PORT='' RABBIT_NODE='' RABBIT_ROOM=''
   # shellcheck source=/dev/null
   [ ! -s "$SET_DIR/ports" ] || . "$SET_DIR/ports"
 }
@@ -21,7 +21,8 @@ sets_prepare() {
   place_data_root
 }
 
-# set_prepare NAME: its folders, and ports that are free (those of last time if possible).
+# set_prepare NAME: its folders, and ports that are free (those of last time if possible). ROOM_WANTED names
+# the room that its RabbitMQ runs in, if it is not the system's own.
 set_prepare() {
   mkdir -p "$DATA_ROOT/$1/data" "$DEV_DIR/$1"
   use_set "$1"
@@ -36,9 +37,11 @@ set_prepare() {
     pick_port DIST_PORT "$DIST_PORT"
     # The node's name is part of its data, so it outlives a change of ports.
     RABBIT_NODE=${RABBIT_NODE:-waybill-$AMQP_PORT@localhost}
+    RABBIT_ROOM=${ROOM_WANTED:-}
   fi
   printf '%s=%s\n' PG_PORT "$PG_PORT" AMQP_PORT "$AMQP_PORT" API_PORT "$API_PORT" PROMETHEUS_PORT "$PROMETHEUS_PORT" \
-    DIST_PORT "$DIST_PORT" EPMD_PORT "$EPMD_PORT" RABBIT_NODE "$RABBIT_NODE" >"$SET_DIR/ports"
+    DIST_PORT "$DIST_PORT" EPMD_PORT "$EPMD_PORT" RABBIT_NODE "$RABBIT_NODE" \
+    RABBIT_ROOM "$(shell_quote "$RABBIT_ROOM")" >"$SET_DIR/ports"
 }
 
 # Passwords are made before anything runs in parallel.

@@ -16,7 +16,7 @@ cmd_status() {
     compose) status_compose ;;
     native) status_set up ;;
   esac
-  for state in test/main test/fault "$DEV_DIR"/extra/*; do
+  for state in test/main test/fault test/main4 test/flt4 "$DEV_DIR"/extra/*; do
     state=${state#"$DEV_DIR/"}
     ! set_running "$state" || status_set "$state"
   done

@@ -20,10 +20,12 @@ cmd_test() {
   test_exports
   test_rust "$@"
   if [ $# -eq 0 ]; then
+    test_rabbitmq_4 $full
     test_deploy $full
     test_chaos $full
+    test_chaos_4 $full
   else
-    say "the deployment checks and the loss drill are left out: tests were chosen by name"
+    say "RabbitMQ 4, the deployment checks and the loss drill are left out: tests were chosen by name"
   fi
   test_clean
   trap - EXIT
@@ -55,7 +57,7 @@ test_services() {
 
 # What an interrupted run left behind.
 test_clear() {
-  sets_drop test/main test/fault || fail "leftovers of an earlier run cannot be stopped"
+  sets_drop test/main test/fault test/main4 test/flt4 || fail "leftovers of an earlier run cannot be stopped"
 }
 
 # What the tests read.
@@ -64,22 +66,22 @@ test_exports() {
   unset WAYBILL_FAULT_DATABASE_URL WAYBILL_FAULT_AMQP_URL WAYBILL_FAULT_RABBITMQ_API_URL WAYBILL_FAULT_CTL
   # Tests are about the defaults, whatever the shell at hand was made to say.
   unset WAYBILL_DATABASE_URL WAYBILL_AMQP_URL WAYBILL_RABBITMQ_API_URL WAYBILL_AUTH__PEPPER
-  case $TEST_SETS in *test/main*)
-    use_set test/main
-    eval "$(set_exports TEST)"
-    ;;
-  esac
-  case $TEST_SETS in *test/fault*)
-    use_set test/fault
-    eval "$(set_exports FAULT)"
-    export WAYBILL_FAULT_CTL=$SET_DIR/ctl
-    {
-      echo '#!/usr/bin/env bash'
-      printf 'exec bash %q test/fault "$@"\n' "$ROOT/deploy/dev/fault.sh"
-    } >"$WAYBILL_FAULT_CTL"
-    chmod +x "$WAYBILL_FAULT_CTL"
-    ;;
-  esac
+  case $TEST_SETS in *test/main*) test_exports_main test/main ;; esac
+  case $TEST_SETS in *test/fault*) test_exports_fault test/fault ;; esac
+}
+test_exports_main() {
+  use_set "$1"
+  eval "$(set_exports TEST)"
+}
+test_exports_fault() {
+  use_set "$1"
+  eval "$(set_exports FAULT)"
+  export WAYBILL_FAULT_CTL=$SET_DIR/ctl
+  {
+    echo '#!/usr/bin/env bash'
+    printf 'exec bash %q %q "$@"\n' "$ROOT/deploy/dev/fault.sh" "$1"
+  } >"$WAYBILL_FAULT_CTL"
+  chmod +x "$WAYBILL_FAULT_CTL"
 }
 
 test_rust() {
@@ -117,6 +119,7 @@ test_deploy() {
 test_clean() {
   trap '' INT TERM
   [ -n "${TEST_SETS:-}" ] && place_known || return 0
+  room_leave
   [ -z "${CHAOS_DRILLS:-}" ] || chaos_drop || echo "some services of the drill did not end; ./dev down --purge tries again" >&2
-  sets_drop test/main test/fault || echo "some services of the tests did not end; ./dev down --purge tries again" >&2
+  sets_drop test/main test/fault test/main4 test/flt4 || echo "some services of the tests did not end; ./dev down --purge tries again" >&2
 }

@@ -138,6 +138,64 @@ async fn a_confirm_that_comes_late_does_not_hide_a_due_message() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_claim_takes_as_many_bodies_as_fit_and_leaves_the_others() {
+    World::run(async |mut world| {
+        let (tis, ids) = claimable(&mut world, 4).await;
+        for id in &ids {
+            tis.until(&id.to_string(), "published").await;
+        }
+        let sizes: Vec<i64> = sqlx::query_scalar("select body_bytes::bigint from receipt order by seq")
+            .fetch_all(&world.db)
+            .await
+            .unwrap();
+        let two = (sizes[0] + sizes[1]).unsigned_abs();
+        for (bytes_max, of, fits) in [
+            // one at least, however large
+            (1, &ids[..3], &ids[..1]),
+            (two, &ids[1..], &ids[1..3]),
+            (u64::MAX, &ids[3..], &ids[3..]),
+        ] {
+            let lease = Duration::from_mins(1);
+            let claim = world.store.claim_within(of, "w", lease, bytes_max).await.unwrap();
+            let claimed: Vec<Uuid> = claim.claimed.iter().map(|claimed| claimed.id).collect();
+            assert_eq!(claimed, fits, "in the ledger's order, at most {bytes_max} bytes");
+            let mut left = of.to_vec();
+            left.retain(|id| !fits.contains(id));
+            assert_eq!((claim.left.len(), claim.held.len()), (left.len(), 0));
+            for id in &left {
+                assert!(claim.left.contains(id), "{id} is left");
+                assert_eq!(tis.state(&id.to_string()).await, "published", "and nothing happened to it");
+            }
+        }
+        let all: Vec<_> = ids.iter().map(|id| done(*id, 1)).collect();
+        assert_eq!(world.store.record(&all).await.unwrap().recorded.len(), 4);
+        world
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_that_does_not_fit_is_seen_through_part_by_part() {
+    World::run(async |mut world| {
+        let url = world.ingest(&[]).await;
+        let tis = world.partner("tis", &url);
+        for n in 0..12 {
+            // three keys, so that what is left and what is released come together
+            let signed_at = format!("2026-01-{:02}T12:00:00Z", n + 1);
+            tis.sign(&format!("k{n}"), &format!("m{}", n % 3), &signed_at).await;
+        }
+        let more = [("WAYBILL_WORKER__BATCH_BYTES_MAX", "1"), ("WAYBILL_WORKER__CLAIM_LEASE_S", "60")];
+        world.worker(&more).await;
+        // no sweep runs: what a claim leaves is claimed by the same worker
+        world.until_settled().await;
+        assert_eq!(world.count("select count(*) from witness").await, 12);
+        assert_eq!(world.count("select count(*) from attempt").await, 12, "one attempt each");
+        world
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_delivery_of_nothing_we_know_is_set_aside() {
     World::run(async |mut world| {
         let claim = world.store.claim(&[Uuid::from_u128(5)], "w", Duration::from_secs(1)).await.unwrap();

@@ -11,17 +11,17 @@ use waybill_store::sweep::START;
 use crate::support::by_hand::{accepted, done, settled};
 use crate::support::partner::{id, signature};
 use crate::support::programs::run;
-use crate::support::{World, until};
+use crate::support::{BY, World, until};
 
 const LEASE: Duration = Duration::from_mins(1);
 
 /// Messages of `source`, posted one after the other, all of one key.
-async fn of_one_key<const N: usize>(world: &World, source: &str) -> [Uuid; N] {
+pub(crate) async fn of_one_key<const N: usize>(world: &World, source: &str) -> [Uuid; N] {
     accepted(world, source, &vec![vec![7]; N]).await.try_into().unwrap()
 }
 
 /// Claims `id` and lets it die.
-async fn die(world: &World, id: Uuid) {
+pub(crate) async fn die(world: &World, id: Uuid) {
     let claimed = world.store.claim(&[id], "w", LEASE).await.unwrap().claimed.remove(0);
     let failure = Failure::new(ErrorClass::Validation, "a test");
     let dead = settled(&claimed.source, id, claimed.attempt, Disposition::DeadLetter(failure));
@@ -30,18 +30,18 @@ async fn die(world: &World, id: Uuid) {
 }
 
 /// Claims `id`, which must be possible, and completes it; what that releases.
-async fn complete(world: &World, id: Uuid) -> Vec<Uuid> {
+pub(crate) async fn complete(world: &World, id: Uuid) -> Vec<Uuid> {
     let claim = world.store.claim(&[id], "w", LEASE).await.unwrap();
     assert_eq!(claim.claimed.len(), 1, "it can be claimed");
     world.store.record(&[done(&claim.claimed[0])]).await.unwrap().released
 }
 
 /// Claims `id`, which must be held.
-async fn is_held(world: &World, id: Uuid) {
+pub(crate) async fn is_held(world: &World, id: Uuid) {
     assert_eq!(world.store.claim(&[id], "w", LEASE).await.unwrap().held, [id], "it is held");
 }
 
-async fn behind(world: &World, id: Uuid) -> Option<Uuid> {
+pub(crate) async fn behind(world: &World, id: Uuid) -> Option<Uuid> {
     world.store.message(id, None).await.unwrap().unwrap().held_behind
 }
 
@@ -52,8 +52,8 @@ async fn a_replayed_message_keeps_its_place_and_its_history_and_has_all_its_atte
         die(&world, first).await;
         is_held(&world, second).await;
         assert_eq!(behind(&world, second).await, Some(first), "a dead letter counts as unfinished");
-        assert_eq!(world.store.replay(&[first, second]).await.unwrap(), [first], "only the dead move");
-        assert!(world.store.replay(&[first]).await.unwrap().is_empty(), "once");
+        assert_eq!(world.store.replay(&[first, second], BY).await.unwrap(), [first], "only the dead move");
+        assert!(world.store.replay(&[first], BY).await.unwrap().is_empty(), "once");
         let claim = world.store.claim(&[first], "w", LEASE).await.unwrap();
         assert_eq!((claim.claimed[0].attempt, claim.claimed[0].tries), (2, 1));
         assert_eq!(behind(&world, second).await, Some(first));
@@ -78,7 +78,7 @@ async fn a_replayed_message_that_was_skipped_finds_its_place_among_what_is_unfin
         die(&world, dead).await;
         complete(&world, passed).await;
         let claim = world.store.claim(&[in_hand], "w", LEASE).await.unwrap();
-        assert_eq!(world.store.replay(&[dead]).await.unwrap(), [dead]);
+        assert_eq!(world.store.replay(&[dead], BY).await.unwrap(), [dead]);
         is_held(&world, dead).await;
         is_held(&world, later).await;
         let released = world.store.record(&[done(&claim.claimed[0])]).await.unwrap().released;
@@ -100,12 +100,15 @@ async fn discarding_releases_what_waited_and_is_final() {
             if waits {
                 is_held(&world, next).await;
             }
-            assert!(world.store.discard(&[dead], "").await.is_err(), "without a reason");
-            let discarded = world.store.discard(&[dead, next], "sent again").await.unwrap();
+            assert!(world.store.discard(&[dead], BY.because("")).await.is_err(), "without a reason");
+            let discarded = world.store.discard(&[dead, next], BY.because("sent again")).await.unwrap();
             assert_eq!(discarded.discarded, [dead], "{source}");
             assert_eq!(discarded.released, if waits { vec![next] } else { vec![] }, "{source}");
-            assert!(world.store.discard(&[dead], "again").await.unwrap().discarded.is_empty(), "once");
-            assert!(world.store.replay(&[dead]).await.unwrap().is_empty(), "final");
+            assert!(
+                world.store.discard(&[dead], BY.because("again")).await.unwrap().discarded.is_empty(),
+                "once"
+            );
+            assert!(world.store.replay(&[dead], BY).await.unwrap().is_empty(), "final");
             complete(&world, next).await;
             let message = world.store.message(dead, None).await.unwrap().unwrap();
             assert_eq!((message.state.as_str(), message.held_behind), ("discarded", None));
@@ -124,7 +127,11 @@ async fn of_two_operators_who_decide_at_once_one_does() {
             let [dead] = of_one_key(&world, if round % 2 == 0 { "tis" } else { "archive" }).await;
             die(&world, dead).await;
             let (ids, store) = ([dead], &world.store);
-            let (a, b, c) = tokio::join!(store.replay(&ids), store.replay(&ids), store.discard(&ids, "no"));
+            let (a, b, c) = tokio::join!(
+                store.replay(&ids, BY),
+                store.replay(&ids, BY),
+                store.discard(&ids, BY.because("no"))
+            );
             let decided = a.unwrap().len() + b.unwrap().len() + c.unwrap().discarded.len();
             assert_eq!(decided, 1, "round {round}");
             let noted: i64 = sqlx::query_scalar("select count(*) from decision where id = $1")
@@ -159,7 +166,7 @@ async fn a_source_that_skips_from_now_on_frees_what_already_waits() {
         assert_eq!(complete(&world, next).await, [last]);
         complete(&world, last).await;
         // and the dead one finds its place when it is replayed
-        assert_eq!(world.store.replay(&[dead]).await.unwrap(), [dead]);
+        assert_eq!(world.store.replay(&[dead], BY).await.unwrap(), [dead]);
         assert_eq!(world.count("select count(*) from ordering").await, 1);
         complete(&world, dead).await;
         world

@@ -54,18 +54,45 @@ async fn a_healthy_gateway_passes_every_check() {
         assert_eq!(said["healthy"], true);
         for (area, checks) in [
             ("configuration", &["settings"][..]),
-            ("postgresql", &["reachable", "version", "migrated", "full_page_writes", "primary", "clock"]),
+            (
+                "postgresql",
+                &[
+                    "reachable",
+                    "version",
+                    "migrated",
+                    "full_page_writes",
+                    "primary",
+                    "clock",
+                    "wal",
+                    "replication slots",
+                    "autovacuum",
+                ],
+            ),
             (
                 "rabbitmq",
-                &["reachable", "version", "topology", "alarms", "quorum", "policies", "consumers", "depth"],
+                &[
+                    "reachable",
+                    "permissions",
+                    "version",
+                    "topology",
+                    "alarms",
+                    "quorum",
+                    "policies",
+                    "consumers",
+                    "depth",
+                ],
             ),
-            ("ledger", &["balance", "due", "held", "dead", "sources", "overdue", "silence"]),
-            ("process", &["worker", "waybill-serve"]),
+            ("ledger", &["balance", "due", "held", "dead", "sources", "overdue", "paused", "silence"]),
+            ("process", &["worker", "waybill-serve", "clock"]),
         ] {
             for check in checks {
-                assert_eq!(verdict(&said, area, check).0, "ok", "{area} {check}: {said}");
+                let (found, reason) = verdict(&said, area, check);
+                // Debian's RabbitMQ 4 has a fault that was mended in 4.0.8: the doctor must say so
+                let wanted = if reason == "version 4.0.5" { "warn" } else { "ok" };
+                assert_eq!(found, wanted, "{area} {check}: {said}");
             }
         }
+        assert_eq!(verdict(&said, "postgresql", "disk").0, "unknown", "SQL does not tell what is free");
         let table = run("waybill", &["doctor"], &world.settings());
         let text = String::from_utf8_lossy(&table.stdout).into_owned();
         assert!(text.contains("0 failed") && text.contains("no process was named"), "{text}");
@@ -112,11 +139,40 @@ async fn what_is_wrong_is_named_with_what_to_do() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn rights_that_are_missing_and_tables_that_nobody_vacuums_are_named() {
+    World::run(async |world| {
+        let url = reqwest::Url::parse(&world.services.api_url).unwrap();
+        let path = format!("permissions/{}/{}", world.name, url.username());
+        world.put(&path, &json!({"configure": "^$", "write": "", "read": "^waybill[.]work"})).await;
+        sqlx::query("alter table progress set (autovacuum_enabled = false)")
+            .execute(&world.db)
+            .await
+            .unwrap();
+        let (code, said) = doctor(&world, &[]);
+        assert_eq!(code, Some(0), "each program may have a user of its own: {said}");
+        let (verdict_of_rights, reasons) = verdict(&said, "rabbitmq", "permissions");
+        assert_eq!(verdict_of_rights, "warn", "{reasons}");
+        for part in [
+            "may not write waybill.in",
+            "configure waybill.dead",
+            "not plain text: read waybill.work.default",
+        ] {
+            assert!(reasons.contains(part), "{part}: {reasons}");
+        }
+        let (vacuum, reasons) = verdict(&said, "postgresql", "autovacuum");
+        assert!(vacuum == "warn" && reasons.contains("progress"), "{vacuum}: {reasons}");
+        world.put(&path, &json!({"configure": ".*", "write": ".*", "read": ".*"})).await;
+        world
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_looked_at_is_unknown_and_what_is_away_fails() {
     World::run(async |world| {
         let (code, said) = doctor(&world, &[("WAYBILL_RABBITMQ_API_URL", "")]);
         assert_eq!(code, Some(0), "unknown is not a failure: {said}");
-        for check in ["version", "alarms", "quorum", "blocked", "policies"] {
+        for check in ["permissions", "lost", "version", "alarms", "quorum", "blocked", "policies"] {
             assert_eq!(verdict(&said, "rabbitmq", check).0, "unknown", "{check}");
         }
         let away = [

@@ -7,6 +7,7 @@
 mod support;
 
 mod accept;
+mod audit;
 mod batch;
 mod cancel;
 mod claims;
@@ -17,6 +18,7 @@ mod dead;
 mod decisions;
 mod demo;
 mod doctor;
+mod edit;
 mod fault;
 mod hardening;
 mod idempotency;
@@ -28,6 +30,7 @@ mod race;
 mod shape;
 mod show;
 mod shutdown;
+mod sources;
 mod verbs;
 mod visits;
 mod watch;

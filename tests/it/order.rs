@@ -6,7 +6,7 @@ use uuid::Uuid;
 use waybill_store::dead::Filter;
 
 use crate::support::partner::{acknowledged, hl7, id, signature};
-use crate::support::{Partner, World, until};
+use crate::support::{BY, Partner, World, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dead_message_holds_its_own_key_and_no_other() {
@@ -120,7 +120,7 @@ async fn check_poisoned(patients: usize, on_dead: &str) {
             assert_eq!((&message["state"], &message["held_behind"]), (&"held".into(), &dead.as_str().into()));
         }
         let dead: Uuid = dead.parse().unwrap();
-        world.store.discard(&[dead], "it names no visit").await.unwrap();
+        world.store.discard(&[dead], BY.because("it names no visit")).await.unwrap();
         until("what waited to be processed", || async { world.count(processed).await == all - 1 }).await;
         world
     })

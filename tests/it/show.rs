@@ -43,7 +43,9 @@ async fn visit(partner: &Partner) -> String {
 }
 
 async fn trail(world: &World) -> Vec<Value> {
-    let rows = "select to_jsonb(audit) - 'id' - 'at' from audit order by id";
+    let rows = "select jsonb_build_object('actor', actor, 'action', action, 'reason', reason,
+                    'subjects', subjects, 'source', source, 'detail', detail)
+                from audit where action = 'view body' order by position";
     sqlx::query_scalar(rows).fetch_all(&world.db).await.unwrap()
 }
 

@@ -9,8 +9,8 @@ use waybill_core::outcome::{ErrorClass, Failure};
 use waybill_core::recovery::{Disposition, poison};
 use waybill_store::record::Settled;
 
-use crate::support::World;
 use crate::support::partner::signature;
+use crate::support::{BY, World};
 
 /// The columns that make a row of each state a possible one.
 fn shape(state: State) -> &'static str {
@@ -112,12 +112,31 @@ async fn try_verb(world: &World, verb: Verb, id: Uuid) {
             store.republish(id).await.unwrap();
         }
         Verb::Replay => {
-            store.replay(&[id]).await.unwrap();
+            store.replay(&[id], BY).await.unwrap();
         }
         Verb::Discard => {
-            store.discard(&[id], "a test").await.unwrap();
+            store.discard(&[id], BY.because("a test")).await.unwrap();
+        }
+        Verb::Edit => {
+            crate::edit::by_hand(world, id, b"{}", &[]).await.unwrap();
+        }
+        Verb::Undo => {
+            undo(world, id, wait).await;
         }
     }
+}
+
+/// Tries to undo the discard of the message, as if a person had made it just now.
+async fn undo(world: &World, id: Uuid, grace: Duration) {
+    for as_if in [
+        "insert into decision (id, verb, reason, dead_at, error_class, error_reason, places)
+         select id, 'discard', 'x', now(), 'parse', 'x', 0 from progress where id = $1 and state = 'discarded'",
+        "update progress set error_class = 'parse', error_reason = 'x' where id = $1 and state = 'discarded'",
+    ] {
+        sqlx::query(as_if).bind(id).execute(&world.db).await.unwrap();
+    }
+    let how = waybill_store::undo::How { grace, out_of_order: false, by: BY };
+    world.store.undo(&[id], how).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -145,6 +164,8 @@ async fn every_verb_moves_the_states_of_the_table_and_no_other() {
                     "delete from receipt",
                     "delete from in_hand",
                     "delete from decision",
+                    "delete from replacement",
+                    "delete from difference",
                 ] {
                     sqlx::raw_sql(table).execute(&world.db).await.unwrap();
                 }

@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::error::BrokerError;
+use crate::permissions::Permissions;
 
 /// The section `rabbitmq_api` of the configuration.
 #[derive(Clone, Deserialize)]
@@ -210,6 +211,18 @@ impl Api {
         self.get(&format!("policies/{}", self.vhost)).await
     }
 
+    /// What `user` may do in the virtual host; none: nothing at all. The API shows this to users with
+    /// the tag `administrator` alone.
+    pub async fn permissions(&self, user: &str) -> Result<Option<Permissions>, BrokerError> {
+        let path = format!("permissions/{}/{}", self.vhost, escape(user));
+        let (status, body) = self.ask(&path).await?;
+        match status {
+            StatusCode::OK => Ok(Permissions::deserialize(body).ok()),
+            StatusCode::NOT_FOUND => Ok(None),
+            other => Err(BrokerError::Unavailable(format!("its management API answered {other}"))),
+        }
+    }
+
     /// Connections to the virtual host that are blocked, or will be at their next publish.
     pub async fn connections_blocked(&self) -> Result<u64, BrokerError> {
         #[derive(Deserialize)]
@@ -234,7 +247,7 @@ impl Api {
         match self.health("alarms").await? {
             Health::Failed(body) => {
                 let alarms = body["alarms"].as_array().cloned().unwrap_or_default();
-                Ok(alarms.iter().filter_map(|alarm| alarm["resource"].as_str().map(str::to_owned)).collect())
+                Ok(alarms.iter().filter_map(|alarm| alarm["resource"].as_str().map(alarm_kind)).collect())
             }
             Health::Ok => Ok(Vec::new()),
             Health::NoSuchCheck => {
@@ -268,6 +281,14 @@ impl Api {
             known => has_failed(&known),
         };
         Ok(critical || leaderless.is_ok_and(|health| has_failed(&health)))
+    }
+}
+
+/// The kind of an alarm, as metrics name it: the API says `disk space` (3.10 to 4.x), its documentation `disk`.
+fn alarm_kind(resource: &str) -> String {
+    match resource {
+        "disk space" => "disk".to_owned(),
+        other => other.to_owned(),
     }
 }
 

@@ -80,6 +80,11 @@ impl Broker {
         &self.uri.vhost
     }
 
+    /// The user.
+    pub fn user(&self) -> &str {
+        &self.uri.authority.userinfo.username
+    }
+
     /// Connects in the role `name`, which RabbitMQ's console then shows.
     pub async fn connect(&self, name: &str) -> Result<Link, BrokerError> {
         let properties = ConnectionProperties::default().with_connection_name(name.into());

@@ -11,6 +11,7 @@ pub mod dead;
 pub mod error;
 pub mod findings;
 pub mod guard;
+pub mod permissions;
 pub mod prometheus;
 pub mod publisher;
 pub mod topology;

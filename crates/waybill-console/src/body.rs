@@ -1,11 +1,12 @@
 //! A body for a page: masked for everybody; in clear for an operator with a reason, once the act is on
 //! the audit trail. Nothing is shown when that fails.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 use waybill_core::accept::HL7_MEDIA_TYPES;
 use waybill_core::hl7::normalized::masked_lines;
 use waybill_core::hl7::{Header, Message};
+use waybill_core::mask;
 use waybill_store::audit::Act;
 use waybill_store::body::Body;
 
@@ -43,9 +44,14 @@ pub(crate) async fn masked(console: &Console, id: Uuid) -> Result<Masked, Failur
     let Some(body) = find(console, id).await? else {
         return Ok(Masked::Nothing("The body is no longer kept."));
     };
-    let essence = body.content_type.split(';').next().unwrap_or_default().trim().to_owned();
+    let essence = body.content_type.split(';').next().unwrap_or_default().trim();
     if !HL7_MEDIA_TYPES.iter().any(|hl7| essence.eq_ignore_ascii_case(hl7)) {
-        return Ok(Masked::Nothing("Of a body that is not HL7 nothing can be shown masked."));
+        let read = tokio::task::spawn_blocking(move || masked_json(&body.body.unwrap_or_default()));
+        let lines = read.await.map_err(|_| Failure::Fault("a body could not be read".to_owned()))?;
+        return Ok(lines.map_or(
+            Masked::Nothing("The body is neither HL7 nor JSON: nothing of it can be shown masked."),
+            Masked::Lines,
+        ));
     }
     let known = console.directory().snapshot();
     let charset = known.sources.get(&body.source).map(|source| source.charset.clone());
@@ -55,17 +61,33 @@ pub(crate) async fn masked(console: &Console, id: Uuid) -> Result<Masked, Failur
     let read = tokio::task::spawn_blocking(move || {
         let bytes = body.body.unwrap_or_default();
         let message = Message::parse(&bytes).ok()?;
-        let mut lines = masked_lines(&Header::read(message, &body.content_type, &charset));
-        let left = lines.len().saturating_sub(LINES_MAX);
-        lines.truncate(LINES_MAX);
-        let mut lines: Vec<String> = lines.iter().map(|line| cut(line, LINE_MAX)).collect();
-        if left > 0 {
-            lines.push(format!("{left} more lines"));
-        }
-        Some(lines)
+        Some(few(&masked_lines(&Header::read(message, &body.content_type, &charset))))
     });
     let lines = read.await.map_err(|_| Failure::Fault("a body could not be read".to_owned()))?;
     Ok(lines.map_or(Masked::Nothing("The body cannot be read as HL7."), Masked::Lines))
+}
+
+/// The lines of a body that is JSON, without its values; of others, and of what is no object or array,
+/// nothing.
+fn masked_json(bytes: &[u8]) -> Option<Vec<String>> {
+    let mut json: Value = serde_json::from_slice(bytes).ok()?;
+    if !json.is_object() && !json.is_array() {
+        return None;
+    }
+    mask::json(&mut json);
+    let text = serde_json::to_string_pretty(&json).ok()?;
+    Some(few(&text.lines().collect::<Vec<_>>()))
+}
+
+/// As many lines, and as much of each, as a page shows.
+fn few(lines: &[impl AsRef<str>]) -> Vec<String> {
+    let mut few: Vec<String> =
+        lines.iter().take(LINES_MAX).map(|line| cut(line.as_ref(), LINE_MAX)).collect();
+    match lines.len().saturating_sub(LINES_MAX) {
+        0 => {}
+        left => few.push(format!("{left} more lines")),
+    }
+    few
 }
 
 /// The bytes of a body in clear: written down first, then read.

@@ -90,21 +90,19 @@ pub fn pattern(reason: &str) -> String {
     let mut out = Pattern::default();
     let mut at = 0;
     while at < chars.len() {
-        at = if let Some(end) = quoted(&chars, at) {
-            out.any();
-            end
+        let (end, is_value) = if let Some(end) = quoted(&chars, at) {
+            (end, true)
         } else if let Some(end) = word(&chars, at) {
-            let word = &chars[at..end];
-            if varies(word) {
-                out.any()
-            } else {
-                out.say(word)
-            }
-            end
+            (end, varies(&chars[at..end]))
         } else {
-            out.say(&chars[at..=at]);
-            at + 1
+            (at + 1, false)
         };
+        if is_value {
+            out.any();
+        } else {
+            out.say(&chars[at..end]);
+        }
+        at = end;
     }
     out.done()
 }
@@ -135,14 +133,12 @@ impl Pattern {
     fn any(&mut self) {
         if self.gap.is_none() {
             // a sign belongs to its number
-            if self.text.ends_with([' ', '(']) || self.text.is_empty() {
-                self.push(ANY);
-            } else if let Some(bare) = self.text.strip_suffix(['-', '+']).filter(|t| t.ends_with([' ', '(']))
-            {
-                self.text = format!("{bare}{ANY}");
-            } else {
-                self.push(ANY);
+            let bare = self.text.strip_suffix(['-', '+']).map(str::len);
+            if let Some(bare) = bare.filter(|&end| end == 0 || self.text[..end].ends_with([' ', '('])) {
+                self.text.truncate(bare);
+                self.chars -= 1;
             }
+            self.push(ANY);
         }
         self.gap = Some(String::new());
     }

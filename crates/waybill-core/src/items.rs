@@ -100,7 +100,7 @@ fn batch_key(header: &str) -> Result<String, Refusal> {
 
 /// There is no acknowledgement for a message of which nothing is stored: what would have been one
 /// is said in words.
-fn in_words(source: &Source, submission: &Submission<'_>, refusal: Refusal) -> Refusal {
+pub(crate) fn in_words(source: &Source, submission: &Submission<'_>, refusal: Refusal) -> Refusal {
     let (letter, error) = match refusal {
         Refusal::Hl7(hl7::Refusal::Reject(error)) => ('R', error),
         Refusal::Hl7(hl7::Refusal::Error(error)) => ('E', error),

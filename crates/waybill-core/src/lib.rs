@@ -5,13 +5,17 @@
 //! a service, and cannot fail for reasons outside of it.
 
 pub mod accept;
+pub mod audit;
+pub mod correction;
 pub mod credential;
+pub mod difference;
 pub mod envelope;
 pub mod fingerprint;
 pub mod hl7;
 pub mod items;
 pub mod kinds;
 pub mod lifecycle;
+pub mod mask;
 pub mod ordering;
 pub mod outcome;
 pub mod recovery;

@@ -20,7 +20,7 @@ pub enum State {
     Processed,
     /// Set aside for a person.
     Dead,
-    /// Final: a person decided that it is to have no effects.
+    /// Final, unless it is undone in time: a person decided that it is to have no effects.
     Discarded,
 }
 
@@ -56,7 +56,7 @@ impl State {
         Self::ALL.into_iter().find(|state| state.as_str() == name)
     }
 
-    /// Whether nothing moves it but an operator's replay or discard.
+    /// Whether nothing moves it but an operator's decision.
     pub const fn is_final(self) -> bool {
         matches!(self, Self::Processed | Self::Dead | Self::Discarded)
     }
@@ -89,11 +89,15 @@ pub enum Verb {
     Replay,
     /// A person decided that it is to have no effects.
     Discard,
+    /// A person gave a corrected message its place; the original is to have no effects.
+    Edit,
+    /// A person takes a discard back: the dead letter that it was.
+    Undo,
 }
 
 impl Verb {
     /// Every verb.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::Hold,
         Self::Release,
         Self::Confirm,
@@ -106,18 +110,21 @@ impl Verb {
         Self::Republish,
         Self::Replay,
         Self::Discard,
+        Self::Edit,
+        Self::Undo,
     ];
 
     /// The states this verb may leave.
     pub const fn from(self) -> &'static [State] {
-        use State::{Accepted, Dead, Held, Processing, Published, Retrying};
+        use State::{Accepted, Dead, Discarded, Held, Processing, Published, Retrying};
         match self {
             Self::Hold | Self::Claim | Self::File => &[Accepted, Published, Retrying],
             Self::Release => &[Held],
             Self::Republish => &[Published],
             Self::Confirm => &[Accepted, Retrying],
             Self::Complete | Self::Retry | Self::DeadLetter | Self::Abandon => &[Processing],
-            Self::Replay | Self::Discard => &[Dead],
+            Self::Replay | Self::Discard | Self::Edit => &[Dead],
+            Self::Undo => &[Discarded],
         }
     }
 
@@ -131,9 +138,9 @@ impl Verb {
             Self::Claim => &[Processing],
             Self::Complete => &[Processed],
             Self::Retry => &[Retrying],
-            Self::DeadLetter | Self::File => &[Dead],
+            Self::DeadLetter | Self::File | Self::Undo => &[Dead],
             Self::Abandon => &[Retrying, Dead],
-            Self::Discard => &[Discarded],
+            Self::Discard | Self::Edit => &[Discarded],
         }
     }
 }
@@ -143,12 +150,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_verb_leaves_a_final_state_but_an_operators_two_leave_dead() {
+    fn no_verb_leaves_a_final_state_but_an_operators() {
         for verb in Verb::ALL {
-            let decides = matches!(verb, Verb::Replay | Verb::Discard);
             let from = verb.from();
+            let decides = matches!(verb, Verb::Replay | Verb::Discard | Verb::Edit);
             assert_eq!(from == [State::Dead], decides, "{verb:?}");
-            assert!(decides || from.iter().all(|state| !state.is_final()), "{verb:?}");
+            assert_eq!(from == [State::Discarded], verb == Verb::Undo, "{verb:?}");
+            let by_a_person = decides || verb == Verb::Undo;
+            assert!(by_a_person || from.iter().all(|state| !state.is_final()), "{verb:?}");
         }
     }
 
@@ -157,7 +166,7 @@ mod tests {
         for state in State::ALL {
             assert!(Verb::ALL.iter().any(|verb| verb.to().contains(&state)), "{state:?} is entered");
             let left = Verb::ALL.iter().any(|verb| verb.from().contains(&state));
-            let ended = matches!(state, State::Processed | State::Discarded);
+            let ended = state == State::Processed;
             assert_eq!(left, !ended, "{state:?} is left");
         }
     }

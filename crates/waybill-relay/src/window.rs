@@ -30,6 +30,8 @@ impl Relay {
                 continue;
             }
             let window = self.lease(&lane, &mut session.rooms).await?;
+            // others may stand behind what was parked
+            report.more |= window.parked > 0;
             if window.messages.is_empty() {
                 continue;
             }

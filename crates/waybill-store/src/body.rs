@@ -18,6 +18,8 @@ pub struct Body {
     pub sha256: String,
     /// Its length in bytes, known even when it is no longer kept.
     pub bytes: i32,
+    /// The sender's key; may be about a person.
+    pub idempotency_key: Option<String>,
     /// The body, byte for byte as it was received; none when it is no longer kept.
     pub body: Option<Vec<u8>>,
 }
@@ -27,7 +29,7 @@ impl Store {
     pub async fn body(&self, id: Uuid) -> Result<Option<Body>, StoreError> {
         let row = sqlx::query(
             "select r.source, r.received_at, r.content_type, encode(r.sha256, 'hex') as sha256,
-                    r.body_bytes, b.body
+                    r.body_bytes, r.idempotency_key, b.body
              from receipt r
              left join body b on b.id = r.id
              where r.id = $1",
@@ -42,6 +44,7 @@ impl Store {
             content_type: row.try_get("content_type")?,
             sha256: row.try_get("sha256")?,
             bytes: row.try_get("body_bytes")?,
+            idempotency_key: row.try_get("idempotency_key")?,
             body: row.try_get("body")?,
         }))
     }

@@ -2,7 +2,8 @@
 //!
 //! A claim counts the attempt, before anything is tried, so that a crash counts too; the attempt's
 //! number is the fence that keeps a late worker from changing anything. A message whose ordering
-//! gate is closed is held instead. What is final, not yet due, or in another worker's hand is left
+//! gate is closed is held instead; one whose body does not fit beside the others is left for the
+//! next claim, so that a batch of large bodies cannot fill the memory. What is final, not yet due, or in another worker's hand is left
 //! alone: whoever has it, or the sweep after them, sees it through.
 
 use std::time::Duration;
@@ -53,6 +54,8 @@ pub struct Claim {
     pub held: Vec<Uuid>,
     /// Not in the ledger at all.
     pub unknown: Vec<Uuid>,
+    /// Left as they were, for their bodies did not fit: to be claimed when the others are recorded.
+    pub left: Vec<Uuid>,
 }
 
 const CLAIM: &str = "
@@ -78,6 +81,13 @@ with candidate as materialized (
     left join lateral (
         select true as yes from in_hand h where h.key = o.key and h.id <> o.id limit 1) hand on true
     where before.yes or hand.yes
+), free as materialized (
+    -- in the ledger's order, as many as fit together; the first whatever its size
+    select c.id, sum(coalesce(r.body_bytes, 0)) over w <= $5 or row_number() over w = 1 as fits
+    from candidate c
+    left join lateral (select seq, body_bytes from receipt where receipt.id = c.id limit 1) r on true
+    where not exists (select from blocked b where b.id = c.id)
+    window w as (order by r.seq, c.id rows unbounded preceding)
 ), held as (
     update progress p
     set state = 'held', due_at = null, lease = null, lease_until = null
@@ -90,29 +100,45 @@ with candidate as materialized (
         published_at = coalesce(published_at, now()),
         due_at = null, lease = null, lease_until = null,
         claimed_by = $2, claimed_at = now(), claimed_until = now() + $3
-    from candidate c
-    where p.id = c.id and not exists (select from blocked b where b.id = c.id)
+    from free f
+    where p.id = f.id and f.fits
     returning p.id, p.attempts, p.attempts - p.attempts_base as tries, p.claimed_at
 ), taken as (
     insert into in_hand (key, id)
     select o.key, o.id from ordering o join claimed using (id) where $4
 )
-select g.id, r.id is not null as known, held.id is not null as held,
+select g.id, r.id is not null as known, held.id is not null as held, free.fits is false as is_left,
        claimed.attempts, claimed.tries, claimed.claimed_at, r.source, r.kind, r.received_at, r.content_type, b.body
 from (select distinct unnest($1::uuid[]) as id) g
 left join receipt r on r.id = g.id
 left join held on held.id = g.id
+left join free on free.id = g.id
 left join claimed on claimed.id = g.id
 -- a lateral, so that only the day of the id is looked at
 left join lateral (select body from body where body.id = claimed.id limit 1) b on true
 order by r.seq";
 
 impl Store {
-    /// Claims what can be claimed of `ids` for `worker`, under a lease.
+    /// Claims what can be claimed of `ids` for `worker`, under a lease, whatever its size.
+    ///
+    /// # Errors
+    /// As [`Store::claim_within`].
+    pub async fn claim(&self, ids: &[Uuid], worker: &str, lease: Duration) -> Result<Claim, StoreError> {
+        self.claim_within(ids, worker, lease, u64::MAX).await
+    }
+
+    /// Claims what can be claimed of `ids` for `worker`, under a lease, with bodies of at most
+    /// `bytes_max` together: one message at least, and what does not fit is left.
     ///
     /// # Errors
     /// When the ledger is unavailable: nothing is claimed then, or the lease runs out.
-    pub async fn claim(&self, ids: &[Uuid], worker: &str, lease: Duration) -> Result<Claim, StoreError> {
+    pub async fn claim_within(
+        &self,
+        ids: &[Uuid],
+        worker: &str,
+        lease: Duration,
+        bytes_max: u64,
+    ) -> Result<Claim, StoreError> {
         let mut transaction = self.begin().await?;
         let ordered = ordering::lock(&mut transaction, ids).await?;
         let rows = sqlx::query(CLAIM)
@@ -120,6 +146,7 @@ impl Store {
             .bind(worker)
             .bind(interval(lease))
             .bind(ordered)
+            .bind(i64::try_from(bytes_max).unwrap_or(i64::MAX))
             .fetch_all(&mut *transaction)
             .await?;
         transaction.commit().await?;
@@ -129,6 +156,8 @@ impl Store {
                 claim.unknown.push(row.try_get("id")?);
             } else if row.try_get::<bool, _>("held")? {
                 claim.held.push(row.try_get("id")?);
+            } else if row.try_get::<Option<bool>, _>("is_left")?.unwrap_or_default() {
+                claim.left.push(row.try_get("id")?);
             } else if let Some(attempt) = row.try_get("attempts")? {
                 claim.claimed.push(read(row, attempt)?);
             }

@@ -3,7 +3,8 @@
 //! This is the second code path: it never asks the verbs of this crate, and it does not believe a
 //! state's name. A message is accounted for when its rows have what its state promises: a due row a
 //! due time, a held one an unfinished predecessor, one in hand a lease, a processed one an attempt, a
-//! discarded one a person's decision.
+//! discarded one a person's decision. What an edit made was posted by nobody: it is accepted in its
+//! own right, and counted among `replacements` too.
 //! Each statement is one snapshot, and its work is bounded by the ids it is given.
 
 mod listed;
@@ -36,6 +37,8 @@ pub struct Balance {
     pub accepted: i64,
     /// Submissions answered as repeats.
     pub duplicate: i64,
+    /// Of the accepted: made by an operator's edit, and posted by nobody.
+    pub replacements: i64,
     /// Processed, the ignored included.
     pub processed: i64,
     /// Processed without effects.
@@ -105,11 +108,12 @@ pub struct Look {
 }
 
 impl Look {
-    fn add(&mut self, rows: &[(String, String, bool, i64, Vec<Uuid>)]) {
-        for (source, verdict, ignored, count, ids) in rows {
+    fn add(&mut self, rows: &[Tally]) {
+        for (source, verdict, ignored, replacement, count, ids) in rows {
             let balance = self.balances.entry(source.clone()).or_default();
             balance.source.clone_from(source);
             balance.add(verdict, *ignored, *count);
+            balance.replacements += if *replacement { *count } else { 0 };
             if let Some(problem) = Problem::find(verdict) {
                 self.unnamed += count - i64::try_from(ids.len()).unwrap_or(*count);
                 self.misfits.extend(ids.iter().map(|&id| Misfit { id, problem, source: source.clone() }));
@@ -126,7 +130,7 @@ macro_rules! judged {
             "with ids as (",
             $ids,
             "), looked_at as materialized (
-    select i.id, coalesce(r.source, p.source) as source, p.ignored,
+    select i.id, coalesce(r.source, p.source) as source, p.ignored, x.id is not null as replacement,
            case
                when r.id is null then 'receipt-missing'
                when s.name is null then 'source-unknown'
@@ -143,7 +147,8 @@ macro_rules! judged {
                                 where a.id = i.id and a.outcome in ('processed', 'ignored'))
                    then 'processed' else 'attempt-missing' end
                when p.state = 'discarded' then case
-                   when exists (select from decision d where d.id = i.id and d.verb = 'discard')
+                   -- a person's last word on it
+                   when (select d.verb from decision d where d.id = i.id order by d.seq desc limit 1) = 'discard'
                    then 'discarded' else 'decision-missing' end
                -- ordered since before it came, so it has a key; unless it is dead and holds nobody
                when s.spec->>'order_by' <> 'none'
@@ -183,15 +188,16 @@ macro_rules! judged {
     from ids i
     left join receipt r on r.id = i.id
     left join progress p on p.id = i.id
+    left join replacement x on x.id = i.id
     left join source s on s.name = r.source
     left join retention kept on kept.source = r.source
     -- a lateral, so that only the day of the id is looked at
     left join lateral (select true as there from body where body.id = i.id limit 1) b on true
     where r.id is not null or p.id is not null
 )
-select source, verdict, ignored is not null as ignored, count(*),
+select source, verdict, ignored is not null as ignored, replacement, count(*),
        coalesce((array_agg(id order by id) filter (where strpos(verdict, '-') > 0))[1:$2::integer], '{}')
-from looked_at group by 1, 2, 3"
+from looked_at group by 1, 2, 3, 4"
         )
     };
 }
@@ -228,8 +234,8 @@ with page as (
     left join progress p on p.id = o.id
     left join receipt r on r.id = o.id
     where p.id is null and r.id is null
-       or p.state = 'discarded' and exists (
-           select from decision d where d.id = o.id and d.verb = 'discard')
+       or p.state = 'discarded'
+           and (select d.verb from decision d where d.id = o.id order by d.seq desc limit 1) = 'discard'
        or p.state = 'processed' and exists (
            select from attempt a where a.id = o.id and a.outcome in ('processed', 'ignored'))
 )
@@ -248,14 +254,16 @@ where p.state is distinct from 'processing'";
 
 /// Where a walk through the ordering keys is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct KeyCursor(i64, i64);
+pub struct KeyCursor(pub(crate) i64, pub(crate) i64);
 
 impl KeyCursor {
     /// Before the first key.
     pub const START: Self = Self(i64::MIN, i64::MIN);
 }
 
-type Rows = Vec<(String, String, bool, i64, Vec<Uuid>)>;
+/// Source, verdict, whether it was ignored, whether an edit made it, how many, some of them.
+type Tally = (String, String, bool, bool, i64, Vec<Uuid>);
+type Rows = Vec<Tally>;
 
 /// The first id that this moment could have given (UUID version 7, RFC 9562, section 5.7).
 pub fn first_id_at(moment: DateTime<Utc>) -> Uuid {
@@ -265,7 +273,7 @@ pub fn first_id_at(moment: DateTime<Utc>) -> Uuid {
 impl Store {
     /// One snapshot for all looks in it. A message at a time, by index, whatever the statistics say:
     /// a plan that reads a whole table for one page would not be bounded.
-    async fn snapshot(&self) -> Result<Transaction<'static, Postgres>, StoreError> {
+    pub(crate) async fn snapshot(&self) -> Result<Transaction<'static, Postgres>, StoreError> {
         let mut snapshot = self.begin().await?;
         sqlx::raw_sql(
             "set transaction isolation level repeatable read read only;
@@ -418,6 +426,7 @@ impl Look {
         for (source, b) in other.balances {
             let mine = self.balances.entry(source.clone()).or_default();
             mine.source = source;
+            mine.replacements += b.replacements;
             for (place, count) in [
                 ("processed", b.processed - b.ignored),
                 ("dead", b.dead),

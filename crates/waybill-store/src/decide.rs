@@ -1,11 +1,16 @@
-//! An operator's two decisions on a dead letter: replay it, or discard it.
+//! An operator's decisions on a dead letter: replay it, or discard it. (A third is `edit.rs`; what takes a
+//! discard back is `undo.rs`.)
 //!
 //! Neither publishes nor processes anything: a replayed message is due again, in its old place, and
 //! goes the way of all others; a discarded one is final, and what waited for it is released. Each
-//! decision is one guarded transition with its row in `decision`, so a second one changes nothing.
+//! decision is one guarded transition with its row in `decision` and one on the audit trail for all that
+//! were decided upon together, so a second one changes nothing.
 
+use serde_json::json;
+use sqlx::PgConnection;
 use uuid::Uuid;
 
+use crate::audit::{self, By};
 use crate::{Store, StoreError, ordering};
 
 /// Dead letters decided upon together, at most: each may have many keys to lock.
@@ -29,8 +34,11 @@ macro_rules! decided {
                  where id = any($1) and state = 'dead'
                  order by id for update
              ), noted as (
-                 insert into decision (id, verb, reason, dead_at, error_class, error_reason)
-                 select id, $2, $3, finished_at, error_class, error_reason from letter order by id
+                 insert into decision (id, verb, reason, dead_at, error_class, error_reason, places)
+                 select id, $2, $3, finished_at, error_class, error_reason,
+                        (select count(*) from ordering o where o.id = letter.id)
+                        + (select count(*) from skipped s where s.id = letter.id)
+                 from letter order by id
              ), left_the_list as (
                  delete from dead_list where id in (select id from letter)
              )
@@ -52,7 +60,7 @@ impl Store {
     /// # Errors
     /// When the ledger is unavailable or busy: nothing moved then, or it is unknown; asking again is
     /// safe.
-    pub async fn replay(&self, ids: &[Uuid]) -> Result<Vec<Uuid>, StoreError> {
+    pub async fn replay(&self, ids: &[Uuid], by: By<'_>) -> Result<Vec<Uuid>, StoreError> {
         few(ids)?;
         let mut transaction = self.begin().await?;
         ordering::lock(&mut transaction, ids).await?;
@@ -61,20 +69,21 @@ impl Store {
         ))
         .bind(ids)
         .bind("replay")
-        .bind(None::<&str>)
+        .bind(by.reason)
         .fetch_all(&mut *transaction)
         .await?;
         ordering::rejoin(&mut transaction, &replayed).await?;
+        account(&mut transaction, by, "replay", &replayed).await?;
         transaction.commit().await?;
         Ok(replayed)
     }
 
     /// Verb `discard`: these dead letters, at most [`DECIDED_MAX`], are to have no effects, for
-    /// `reason` (1 to 500 characters). What waited for them is released in the same transaction.
+    /// a reason (1 to 500 characters). What waited for them is released in the same transaction.
     ///
     /// # Errors
-    /// As [`Store::replay`]; [`StoreError::Refused`] for an empty or overlong reason.
-    pub async fn discard(&self, ids: &[Uuid], reason: &str) -> Result<Discarded, StoreError> {
+    /// As [`Store::replay`]; [`StoreError::Refused`] without a reason, or with an overlong one.
+    pub async fn discard(&self, ids: &[Uuid], by: By<'_>) -> Result<Discarded, StoreError> {
         few(ids)?;
         let mut transaction = self.begin().await?;
         ordering::lock(&mut transaction, ids).await?;
@@ -82,18 +91,33 @@ impl Store {
             sqlx::query_scalar(decided!("set state = 'discarded', finished_at = now()"))
                 .bind(ids)
                 .bind("discard")
-                .bind(Some(reason))
+                .bind(by.reason)
                 .fetch_all(&mut *transaction)
                 .await?;
+        ordering::give_up(&mut transaction, &discarded).await?;
         ordering::forget(&mut transaction, &discarded).await?;
         let settled = ordering::Places { all: discarded.clone(), finished: discarded, skipped: Vec::new() };
         let released = ordering::leave(&mut transaction, &settled).await?;
+        account(&mut transaction, by, "discard", &settled.finished).await?;
         transaction.commit().await?;
         Ok(Discarded { discarded: settled.finished, released })
     }
 }
 
-fn few(ids: &[Uuid]) -> Result<(), StoreError> {
+/// Puts a decision on the audit trail; what decided nothing is not on it.
+pub(crate) async fn account(
+    connection: &mut PgConnection,
+    by: By<'_>,
+    action: &str,
+    decided: &[Uuid],
+) -> Result<(), StoreError> {
+    if decided.is_empty() {
+        return Ok(());
+    }
+    audit::write(connection, by.on_messages(action, decided, &json!({}))).await
+}
+
+pub(crate) fn few(ids: &[Uuid]) -> Result<(), StoreError> {
     if ids.len() <= DECIDED_MAX {
         return Ok(());
     }

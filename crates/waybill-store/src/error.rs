@@ -58,6 +58,8 @@ fn by_code(code: String) -> StoreError {
         StoreError::Contended(code)
     } else if transient {
         StoreError::Unavailable(format!("SQLSTATE {code}"))
+    } else if code == "42501" {
+        StoreError::Bug(format!("this role may not do that (SQLSTATE {code}): SECURITY.md, least privilege"))
     } else if matches!(class, "42" | "3D" | "3F") {
         StoreError::Bug(format!("a statement does not fit the schema (SQLSTATE {code})"))
     } else if class == "28" {
@@ -91,7 +93,7 @@ mod tests {
         for code in ["22021", "23505", "23514", "22P05"] {
             assert_eq!(sorted(code), "refused", "{code}");
         }
-        for code in ["42P01", "42703", "3D000"] {
+        for code in ["42P01", "42501", "42703", "3D000"] {
             assert_eq!(sorted(code), "bug", "{code}");
         }
     }

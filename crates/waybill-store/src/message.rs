@@ -54,6 +54,12 @@ pub struct Message {
     /// Its last failure in words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error_reason: Option<String>,
+    /// The message that an edit gave its place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replaced_by: Option<Uuid>,
+    /// The message whose place an edit gave it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<Uuid>,
     /// The attempts that ended.
     pub attempt_log: Vec<Attempt>,
     /// What happened, in order.
@@ -114,6 +120,8 @@ impl Store {
             .bind(id)
             .fetch_all(&mut *snapshot)
             .await?;
+        let (replaced_by, replaces) = links(&mut snapshot, id).await?;
+        (message.replaced_by, message.replaces) = (replaced_by, replaces);
         let decisions = decisions(&mut snapshot, id).await?;
         snapshot.commit().await?;
         for row in &attempts {
@@ -183,15 +191,36 @@ impl Message {
     }
 }
 
-/// What operators decided upon it, and since when it had been dead each time.
+/// What replaced it, and what it replaces.
+async fn links(snapshot: &mut PgConnection, id: Uuid) -> Result<(Option<Uuid>, Option<Uuid>), StoreError> {
+    Ok(sqlx::query_as(
+        "select (select id from replacement where replaces = $1), (select replaces from replacement where id = $1)",
+    )
+    .bind(id)
+    .fetch_one(snapshot)
+    .await?)
+}
+
+/// What operators decided upon it, and since when it had been dead each time; and whose place it has.
 async fn decisions(snapshot: &mut PgConnection, id: Uuid) -> Result<Vec<Event>, StoreError> {
     let rows: Vec<(DateTime<Utc>, String)> = sqlx::query_as(
-        "select t.at, t.what from decision d
-         cross join lateral (values
-             (d.dead_at, 'dead: ' || d.error_class || ': ' || d.error_reason),
-             (d.decided_at, case d.verb when 'replay' then 'replayed' else 'discarded' end
-                            || coalesce(': ' || d.reason, ''))) t (at, what)
-         where d.id = $1 order by d.seq, t.at",
+        "select at, what from (
+             select d.seq, t.at, t.what from decision d
+             -- an edit is a decision of the same moment
+             left join replacement x on x.replaces = d.id and x.replaced_at = d.decided_at
+             cross join lateral (values
+                 (d.dead_at, case when d.verb <> 'undo' then
+                     'dead: ' || d.error_class || ': ' || d.error_reason end),
+                 (d.decided_at, case d.verb
+                     when 'replay' then 'replayed'
+                     when 'undo' then 'discard undone' || case when d.out_of_order then ', out of order' else '' end
+                     else case when x.id is null then 'discarded' else 'replaced by ' || x.id end end
+                     || coalesce(': ' || d.reason, ''))) t (at, what)
+             where d.id = $1
+             union all
+             select 0, replaced_at, 'made to replace ' || replaces || ': ' || reason
+             from replacement where id = $1) told
+         where what is not null order by seq, at",
     )
     .bind(id)
     .fetch_all(snapshot)
@@ -225,6 +254,8 @@ fn read(row: &PgRow) -> Result<Message, StoreError> {
         ignored: row.try_get("ignored")?,
         error_class: row.try_get("error_class")?,
         error_reason: row.try_get("error_reason")?,
+        replaced_by: None,
+        replaces: None,
         attempt_log: Vec::new(),
         timeline: Vec::new(),
         claim,

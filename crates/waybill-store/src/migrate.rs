@@ -18,7 +18,9 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (4, "decisions", include_str!("../migrations/0004_decisions.sql")),
     (5, "findings and retention", include_str!("../migrations/0005_findings_and_retention.sql")),
     (6, "groups of dead letters", include_str!("../migrations/0006_dead_groups.sql")),
+    (7, "audit chain", include_str!("../migrations/0007_audit_chain.sql")),
     (9, "console", include_str!("../migrations/0009_console.sql")),
+    (11, "undo and edit", include_str!("../migrations/0011_undo_and_edit.sql")),
 ];
 /// Migrations that commit between their steps, and so run outside of a transaction.
 const IN_STEPS: &[i64] = &[5, 6];

@@ -19,12 +19,24 @@ pub(crate) async fn lock(
     transaction: &mut Transaction<'static, Postgres>,
     ids: &[Uuid],
 ) -> Result<bool, StoreError> {
+    lock_also(transaction, ids, &[]).await
+}
+
+/// [`lock`], with more keys: those of a message that is to join them, and those that a discard gave
+/// up. All of them in one sorted statement, as everybody locks.
+pub(crate) async fn lock_also(
+    transaction: &mut Transaction<'static, Postgres>,
+    ids: &[Uuid],
+    keys: &[i64],
+) -> Result<bool, StoreError> {
     let locked = sqlx::query(
         "select pg_advisory_xact_lock(key)
          from (select key from ordering where id = any($1)
-               union select key from skipped where id = any($1) order by key offset 0) k",
+               union select key from skipped where id = any($1)
+               union select key from unnest($2::bigint[]) as more (key) order by key offset 0) k",
     )
     .bind(ids)
+    .bind(keys)
     .execute(&mut **transaction)
     .await?;
     Ok(locked.rows_affected() > 0)
@@ -67,7 +79,13 @@ pub(crate) async fn leave(
         return Ok(Vec::new());
     }
     sqlx::query(
-        "with kept as (
+        "with passed as (
+             -- effects of a later message: a discard before it is no longer undone without a loss
+             update given_up g set passed_by = o.id
+             from ordering o join progress p on p.id = o.id
+             where o.id = any($1) and p.state = 'processed' and p.ignored is null
+               and g.key = o.key and g.seq < o.seq and g.holds and g.passed_by is null
+         ), kept as (
              delete from ordering where id = any($2) returning id, key, seq
          ), places as (
              insert into skipped (id, key, seq) select id, key, seq from kept
@@ -85,7 +103,7 @@ pub(crate) async fn leave(
 }
 
 /// Verb `release`: what stands first in these keys and is held becomes due.
-async fn release(
+pub(crate) async fn release(
     transaction: &mut Transaction<'static, Postgres>,
     keys: &[i64],
 ) -> Result<Vec<Uuid>, StoreError> {
@@ -122,6 +140,41 @@ pub(crate) async fn rejoin(
     sqlx::query(
         "with kept as (delete from skipped where id = any($1) returning key, seq, id)
          insert into ordering (key, seq, id) select key, seq, id from kept",
+    )
+    .bind(ids)
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
+}
+
+/// Keeps the places of messages that are discarded, for an undo.
+pub(crate) async fn give_up(
+    transaction: &mut Transaction<'static, Postgres>,
+    ids: &[Uuid],
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "insert into given_up (id, key, seq, holds)
+         select id, key, seq, true from ordering where id = any($1)
+         union all select id, key, seq, false from skipped where id = any($1)",
+    )
+    .bind(ids)
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
+}
+
+/// Gives messages whose discard is undone their old places back, in the gate's sight or out of it.
+pub(crate) async fn take_back(
+    transaction: &mut Transaction<'static, Postgres>,
+    ids: &[Uuid],
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "with back as (
+             delete from given_up where id = any($1) returning id, key, seq, holds
+         ), aside as (
+             insert into skipped (id, key, seq) select id, key, seq from back where not holds
+         )
+         insert into ordering (key, seq, id) select key, seq, id from back where holds",
     )
     .bind(ids)
     .execute(&mut **transaction)

@@ -1,4 +1,5 @@
-//! Overdue messages by id: accepted, and not final by their source's deadline.
+//! Overdue messages by id: accepted, and not final by their source's deadline. Those of a paused source
+//! wait because somebody said so, and are not among them.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -35,7 +36,7 @@ impl Store {
                  union all (select id, source from progress where state = 'processing' limit $2)
                  union all (select id, source from progress where state = 'held' order by id limit $2)
              ), late as (
-                 select u.id from unfinished u join source s on s.name = u.source
+                 select u.id from unfinished u join source s on s.name = u.source and s.paused_at is null
                  -- the time inside an id is when it was accepted
                  where u.id < id_at(now() - make_interval(secs => (s.spec->>'deadline_s')::float8))
                  order by u.id limit $1

@@ -22,7 +22,7 @@ pub enum Problem {
     AttemptMissing,
     /// Discarded, says the row; but no person decided so.
     DecisionMissing,
-    /// Unfinished, of an ordered source, and in no ordering key.
+    /// Unfinished, of an ordered source, and not in each of its ordering keys.
     OrderMissing,
     /// Final, and still in an ordering key, where it holds others.
     OrderLeftOver,
@@ -113,7 +113,7 @@ impl Problem {
             }
             Self::AttemptMissing => ("attempt-missing", "processed, but no attempt says so", DueAgain),
             Self::DecisionMissing => ("decision-missing", "discarded, but nobody decided so", DueAgain),
-            Self::OrderMissing => ("order-missing", "it is in none of its ordering keys", Keys),
+            Self::OrderMissing => ("order-missing", "it is not in all of its ordering keys", Keys),
             Self::OrderLeftOver => {
                 ("order-left-over", "it is final, and still in an ordering key", LeaveKeys)
             }

@@ -19,6 +19,8 @@ pub struct Window {
     pub lease: i64,
     /// Its rows.
     pub messages: Vec<Leased>,
+    /// Rows that were due and are not among them, for their source is paused.
+    pub parked: usize,
 }
 
 /// One leased row.
@@ -76,17 +78,30 @@ const LEASE: &str = "
 with token as materialized (
     select nextval('lease') as lease
 ), picked as (
-    select id from progress
+    select id, source from progress
     where lane = $1 and due_at <= now() and (lease_until is null or lease_until <= now())
     order by due_at
     limit $2
     for update skip locked
+), paused as materialized (
+    -- locked: who resumes a source waits until what is parked here can be seen
+    select name from source where paused_at is not null for share
+), sorted as (
+    select picked.id, paused.name is not null as parked
+    from picked left join paused on paused.name = picked.source
 )
 update progress p
-set lease = token.lease, lease_until = now() + $3
-from picked, token
-where p.id = picked.id
+-- a paused source's row is parked: out of everybody's way for a while, under nobody's lease
+set lease = case when not parked then token.lease end,
+    lease_until = now() + case when parked then $4 else $3 end,
+    due_at = case when parked then now() + $4 else due_at end
+from sorted, token
+where p.id = sorted.id
 returning p.id, p.attempts, p.traceparent, p.lease";
+
+/// For how long a paused source's due rows are parked at a time: long enough to cost next to nothing,
+/// and not so long that the conservation check would take the time for a wrong one.
+const PARKED: Duration = Duration::from_mins(30);
 
 /// Rows of a lane that are in the broker or on their way; leased rows are among the first due.
 const IN_BROKER: &str = "
@@ -108,7 +123,8 @@ impl Store {
         Ok(sqlx::query_scalar(LANES_UNFINISHED).fetch_all(self.pool()).await?)
     }
 
-    /// Leases up to `room.window_max` rows of `lane` that are due, oldest first. With `exact`, the
+    /// Leases up to `room.window_max` rows of `lane` that are due, oldest first; those of a paused source
+    /// it parks. With `exact`, the
     /// lane's share of the broker is counted first, one relay at a time, so that it cannot be
     /// exceeded; without, the caller knows that the lane is far from its limit.
     pub async fn lease(
@@ -140,12 +156,17 @@ impl Store {
             .bind(lane)
             .bind(limit)
             .bind(interval(lease))
+            .bind(interval(PARKED))
             .fetch_all(&mut *transaction)
             .await?;
         transaction.commit().await?;
         let mut window = Window::default();
         for row in rows {
-            window.lease = row.try_get("lease")?;
+            let Some(lease) = row.try_get("lease")? else {
+                window.parked += 1;
+                continue;
+            };
+            window.lease = lease;
             let attempts: i32 = row.try_get("attempts")?;
             window.messages.push(Leased {
                 id: row.try_get("id")?,

@@ -21,8 +21,10 @@ with wrong as (
       and not exists (
           select from attempt a where a.id = p.id and a.outcome in ('processed', 'ignored'))
       and ((p.state = 'processed'
-            or p.state = 'discarded' and not exists (
-                select from decision d where d.id = p.id and d.verb = 'discard'))
+            or p.state = 'discarded' and coalesce(
+                (select d.verb from decision d where d.id = p.id order by d.seq desc limit 1), '') <> 'discard'
+               -- another message has its place
+               and not exists (select from replacement x where x.replaces = p.id))
            and p.attempts = (select count(*) from attempt a where a.id = p.id)
            or p.state = 'processing' and (
                p.claimed_by is null or p.claimed_at is null or p.attempts = 0
@@ -81,8 +83,8 @@ select g.id from unnest($1::uuid[]) as g (id)
 left join progress p on p.id = g.id
 left join receipt r on r.id = g.id
 where p.id is null and r.id is null
-   or p.state = 'discarded' and exists (
-       select from decision d where d.id = g.id and d.verb = 'discard')
+   or p.state = 'discarded'
+       and (select d.verb from decision d where d.id = g.id order by d.seq desc limit 1) = 'discard'
    or p.state = 'processed' and exists (
        select from attempt a where a.id = g.id and a.outcome in ('processed', 'ignored'))";
 
@@ -105,13 +107,15 @@ returning p.id";
 
 const ENTER_KEYS: &str = "
 with place as (
-    select r.id, r.seq from receipt r join progress p on p.id = r.id
+    -- a corrected message has the place of the one that it replaces
+    select r.id, coalesce(x.seq, r.seq) as seq from receipt r join progress p on p.id = r.id
+    left join replacement x on x.id = r.id
     where r.id = $1 and p.state in ('accepted', 'published', 'held', 'retrying', 'dead')
-      and not exists (select from ordering o where o.id = r.id)
     for update of p
 )
 insert into ordering (key, seq, id)
-select key, place.seq, place.id from unnest($2::bigint[]) as k (key), place";
+select key, place.seq, place.id from unnest($2::bigint[]) as k (key), place
+where not exists (select from ordering o where o.id = place.id and o.key = k.key)";
 
 impl Store {
     /// Mends `ids`, all of which have `problem`, where that is safe: which were mended.
@@ -153,7 +157,8 @@ impl Store {
         Ok(mended)
     }
 
-    /// Puts a message back into its ordering keys, at its place. False: it has moved on.
+    /// Puts a message back into those of its ordering keys that it is not in, at its place. False: it
+    /// has moved on.
     pub async fn enter_keys(&self, id: Uuid, keys: &[i64]) -> Result<bool, StoreError> {
         let mut transaction = self.begin().await?;
         // the lock that claims and settlements take, by the keys themselves: it has no rows yet

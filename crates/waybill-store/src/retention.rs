@@ -4,7 +4,9 @@
 //!
 //! Bodies are kept by day (ids carry the time they were given). A day falls as a whole when the
 //! longest retention of all sources is over; what must outlive it is moved out first. Sources that
-//! keep theirs shorter are walked through, a page at a time.
+//! keep theirs shorter are walked through, a page at a time. A discarded message keeps its body for a
+//! day after the discard, so that this can be undone; what an edit changed goes with the body of the
+//! message that was edited.
 
 use std::time::Duration;
 
@@ -108,7 +110,8 @@ impl Store {
         // looked for before anything is locked: what is final so long after it came stays final
         let staying: Vec<Uuid> = sqlx::query_scalar(AssertSqlSafe(format!(
             "select b.id from {table} b left join progress p on p.id = b.id
-             where p.state is null or p.state not in ('processed', 'discarded') limit $1"
+             where p.state is null or p.state not in ('processed', 'discarded')
+                or p.state = 'discarded' and p.finished_at > now() - interval '1 day' limit $1"
         )))
         .bind(i64::try_from(MOVED_MAX + 1).unwrap_or(i64::MAX))
         .fetch_all(self.pool())
@@ -181,7 +184,9 @@ impl Store {
         .await?;
         let gone = sqlx::query(
             "delete from body b using progress p
-             where b.id = any($1) and p.id = b.id and p.state in ('processed', 'discarded')",
+             where b.id = any($1) and p.id = b.id
+               and (p.state = 'processed'
+                    or p.state = 'discarded' and p.finished_at < now() - interval '1 day')",
         )
         .bind(&page)
         .execute(&mut *transaction)
@@ -209,7 +214,9 @@ impl Store {
         let gone = sqlx::query(
             "delete from body_default where id in (
                  select b.id from body_default b
-                 join progress p on p.id = b.id and p.state in ('processed', 'discarded')
+                 join progress p on p.id = b.id
+                     and (p.state = 'processed'
+                          or p.state = 'discarded' and p.finished_at < now() - interval '1 day')
                  join retention kept on kept.source = p.source and b.id < kept.let_go_before
                  limit $1)",
         )
@@ -217,6 +224,33 @@ impl Store {
         .execute(self.pool())
         .await?;
         Ok(gone.rows_affected())
+    }
+}
+
+impl Store {
+    /// Lets go of what edits changed when the body of the message that was edited is gone, and of
+    /// places that were given up by a discard which nobody can undo any more. At most `limit` of each.
+    pub async fn let_decisions_go(&self, limit: u32) -> Result<u64, StoreError> {
+        let changed = sqlx::query(
+            "delete from difference where id in (
+                 select d.id from difference d
+                 join retention kept on kept.source = d.source and d.replaces < kept.let_go_before
+                 left join lateral (select true as there from body where body.id = d.replaces limit 1) b on true
+                 where b.there is null
+                 limit $1)",
+        )
+        .bind(i64::from(limit))
+        .execute(self.pool())
+        .await?;
+        let places = sqlx::query(
+            "delete from given_up where (id, key) in (
+                 select id, key from given_up where given_up_at < now() - interval '1 day'
+                 order by given_up_at limit $1)",
+        )
+        .bind(i64::from(limit))
+        .execute(self.pool())
+        .await?;
+        Ok(changed.rows_affected() + places.rows_affected())
     }
 }
 

@@ -2,10 +2,16 @@
 //!
 //! A source missing from the file is disabled, never deleted: its messages still need its policy.
 
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
 use serde::Serialize;
-use sqlx::{Postgres, Row as _, Transaction};
+use serde_json::{Value, json};
+use sqlx::{PgConnection, Row as _};
 use waybill_core::source::Source;
 
+use crate::audit::{self, By};
+use crate::source_key::insert_key;
 use crate::{Store, StoreError};
 
 /// A source as it stands in the ledger.
@@ -15,6 +21,10 @@ pub struct Known {
     pub source: Source,
     /// Whether it may post.
     pub enabled: bool,
+    /// Since when its messages are accepted and not published; none: it is not paused.
+    pub paused_at: Option<DateTime<Utc>>,
+    /// Until when its silence is no reason for an alert.
+    pub silenced_until: Option<DateTime<Utc>>,
 }
 
 /// A live key: its id, its source, and the digest that proves it.
@@ -70,18 +80,7 @@ pub fn compare(wanted: &[Source], known: &[Known]) -> Difference {
 impl Store {
     /// Every source, by name.
     pub async fn sources(&self) -> Result<Vec<Known>, StoreError> {
-        let rows = sqlx::query("select name, spec, enabled from source order by name")
-            .fetch_all(self.pool())
-            .await?;
-        rows.iter()
-            .map(|row| {
-                let name: String = row.try_get("name")?;
-                let source = serde_json::from_value(row.try_get("spec")?).map_err(|e| {
-                    StoreError::Bug(format!("source {name} was written by another version: {e}"))
-                })?;
-                Ok(Known { source, enabled: row.try_get("enabled")? })
-            })
-            .collect()
+        known(&mut *self.pool().acquire().await?).await
     }
 
     /// Every live key of an enabled source.
@@ -104,14 +103,17 @@ impl Store {
             .collect()
     }
 
-    /// Makes the ledger's sources match `wanted`, and stores a first key for each new one.
-    pub async fn apply(&self, wanted: &[Source], keys: &[Key]) -> Result<(), StoreError> {
+    /// Makes the ledger's sources match `wanted`, and stores a first key for each new one. Each source
+    /// that changes is on the audit trail, with the fields that do.
+    ///
+    /// # Errors
+    /// When the ledger is unavailable or busy; nothing was applied then, or it is unknown.
+    pub async fn apply(&self, wanted: &[Source], keys: &[Key], by: By<'_>) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         // one operator at a time
         sqlx::query("lock table source in share row exclusive mode").execute(&mut *transaction).await?;
+        let changes = changes(wanted, &known(&mut transaction).await?, keys)?;
         for source in wanted {
-            let spec = serde_json::to_value(source)
-                .map_err(|_| StoreError::Bug("a source cannot be written as JSON".into()))?;
             sqlx::query(
                 "insert into source as known (name, spec) values ($1, $2)
                  on conflict (name) do update
@@ -119,7 +121,7 @@ impl Store {
                  where known.spec <> excluded.spec or not known.enabled",
             )
             .bind(&source.name)
-            .bind(spec)
+            .bind(spec(source)?)
             .execute(&mut *transaction)
             .await?;
         }
@@ -133,44 +135,63 @@ impl Store {
         .bind(wanted.iter().map(|s| s.name.as_str()).collect::<Vec<_>>())
         .execute(&mut *transaction)
         .await?;
+        for (action, source, detail) in &changes {
+            audit::write(&mut transaction, by.on_source(action, source, detail)).await?;
+        }
         transaction.commit().await?;
         Ok(())
     }
-
-    /// Adds a key to its source; of the older ones the newest stays live, so that partners can
-    /// change over without an outage. False: there is no such source.
-    pub async fn rotate_key(&self, key: &Key) -> Result<bool, StoreError> {
-        let mut transaction = self.begin().await?;
-        let known: Option<String> = sqlx::query_scalar("select name from source where name = $1 for update")
-            .bind(&key.source)
-            .fetch_optional(&mut *transaction)
-            .await?;
-        if known.is_none() {
-            return Ok(false);
-        }
-        sqlx::query(
-            "update source_key set revoked_at = now()
-             where source = $1 and revoked_at is null and id not in (
-                 select id from source_key where source = $1 and revoked_at is null
-                 order by created_at desc, id limit 1)",
-        )
-        .bind(&key.source)
-        .execute(&mut *transaction)
-        .await?;
-        insert_key(&mut transaction, key).await?;
-        transaction.commit().await?;
-        Ok(true)
-    }
 }
 
-async fn insert_key(transaction: &mut Transaction<'static, Postgres>, key: &Key) -> Result<(), StoreError> {
-    sqlx::query(
-        "insert into source_key (id, source, digest, created_at) values ($1, $2, $3, clock_timestamp())",
-    )
-    .bind(&key.id)
-    .bind(&key.source)
-    .bind(&key.digest)
-    .execute(&mut **transaction)
-    .await?;
-    Ok(())
+async fn known(connection: &mut PgConnection) -> Result<Vec<Known>, StoreError> {
+    let rows = sqlx::query("select name, spec, enabled, paused_at, silenced_until from source order by name")
+        .fetch_all(connection)
+        .await?;
+    rows.iter()
+        .map(|row| {
+            let name: String = row.try_get("name")?;
+            let source = serde_json::from_value(row.try_get("spec")?)
+                .map_err(|e| StoreError::Bug(format!("source {name} was written by another version: {e}")))?;
+            Ok(Known {
+                source,
+                enabled: row.try_get("enabled")?,
+                paused_at: row.try_get("paused_at")?,
+                silenced_until: row.try_get("silenced_until")?,
+            })
+        })
+        .collect()
+}
+
+fn spec(source: &Source) -> Result<Value, StoreError> {
+    serde_json::to_value(source).map_err(|_| StoreError::Bug("a source cannot be written as JSON".into()))
+}
+
+/// What applying does, as acts: the action, the source, and what of it changes. No values: a
+/// destination's address may hold a secret.
+fn changes(
+    wanted: &[Source],
+    known: &[Known],
+    keys: &[Key],
+) -> Result<Vec<(&'static str, String, Value)>, StoreError> {
+    let find = |name: &str| known.iter().find(|k| k.source.name == name);
+    let mut changes = Vec::new();
+    let difference = compare(wanted, known);
+    for name in difference.created {
+        let ids: Vec<&str> = keys.iter().filter(|k| k.source == name).map(|k| k.id.as_str()).collect();
+        changes.push(("create source", name, json!({"keys": ids})));
+    }
+    for name in difference.changed {
+        let Some((before, after)) = find(&name).zip(wanted.iter().find(|s| s.name == name)) else { continue };
+        let fields = differing(&spec(&before.source)?, &spec(after)?);
+        changes.push(("change source", name, json!({"fields": fields, "enabled_again": !before.enabled})));
+    }
+    changes.extend(difference.disabled.into_iter().map(|name| ("disable source", name, json!({}))));
+    Ok(changes)
+}
+
+/// The members in which two objects differ.
+fn differing(one: &Value, other: &Value) -> Vec<String> {
+    let names = [one, other].into_iter().filter_map(Value::as_object).flat_map(serde_json::Map::keys);
+    let differ: BTreeSet<&String> = names.filter(|name| one.get(name) != other.get(name)).collect();
+    differ.into_iter().cloned().collect()
 }

@@ -69,12 +69,18 @@ impl Store {
     /// when there are no more).
     pub async fn release_forgotten(&self, after: Uuid, limit: u32) -> Result<(u64, Uuid), StoreError> {
         let page: Vec<(Uuid, bool)> = sqlx::query_as(
-            "select p.id, not exists (
-                        select from ordering o join ordering e on e.key = o.key and e.seq < o.seq
-                        where o.id = p.id)
-                    and not exists (
-                        select from ordering o join in_hand h on h.key = o.key where o.id = p.id) as is_free
-             from progress p where p.state = 'held' and p.id > $1 order by p.id limit $2",
+            "select p.id, before.yes is null and hand.yes is null as is_free
+             from (select id from progress where state = 'held' and id > $1 order by id limit $2) p
+             -- laterals with limits: no plan reads the whole of `ordering` for a page
+             left join lateral (
+                 select true as yes from (select key, seq from ordering where id = p.id order by id offset 0) o
+                 cross join lateral (
+                     select from ordering e where e.key = o.key and e.seq < o.seq
+                     order by e.key, e.seq limit 1) e limit 1) before on true
+             left join lateral (
+                 select true as yes from (select key from ordering where id = p.id order by id offset 0) o
+                 cross join lateral (select from in_hand h where h.key = o.key limit 1) h limit 1) hand on true
+             order by p.id",
         )
         .bind(after)
         .bind(i64::from(limit))

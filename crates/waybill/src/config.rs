@@ -48,6 +48,23 @@ impl Serve {
     }
 }
 
+/// The section `discard`.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub struct Discard {
+    /// Seconds for which a discard may be undone.
+    pub undo_s_max: u64,
+}
+
+impl Discard {
+    /// Places and bodies are kept for a day after a discard, and no longer.
+    const UNDO_S_MAX: u64 = 86_400;
+
+    /// For how long a discard may be undone.
+    pub const fn grace(self) -> Duration {
+        Duration::from_secs(self.undo_s_max)
+    }
+}
+
 /// What every command may use; each has what it needs checked with [`Config::load`].
 #[derive(Clone)]
 pub struct Config {
@@ -63,6 +80,8 @@ pub struct Config {
     pub relay: waybill_relay::Config,
     /// The section `serve`.
     pub serve: Serve,
+    /// The section `discard`.
+    pub discard: Discard,
     /// The section `console`.
     pub console: waybill_console::Config,
     /// The section `process`.
@@ -110,6 +129,7 @@ impl Config {
         if let (Some(serve), Some(worker)) = (&mut serve, &worker) {
             serve.claim_lease_s = worker.claim_lease_s;
         }
+        let discard: Option<Discard> = layers.section("discard");
         let console: Option<waybill_console::Config> = layers.section("console");
         let process = layers.section("process");
         if needs.contains(&Need::Ledger) {
@@ -134,6 +154,12 @@ impl Config {
                 "serve.lost_grace_s must be at least 10: RabbitMQ's figures are that old",
             );
         }
+        if let Some(discard) = &discard {
+            layers.check(
+                discard.undo_s_max <= Discard::UNDO_S_MAX,
+                "discard.undo_s_max must be at most 86400: what an undo needs is kept for a day",
+            );
+        }
         if let (Some(relay), Some(amqp)) = (&relay, &amqp) {
             for mistake in relay.mistakes(Duration::from_millis(amqp.timeout_ms)) {
                 layers.check(false, mistake);
@@ -150,6 +176,7 @@ impl Config {
                 pepper,
                 relay: relay?,
                 serve: serve?,
+                discard: discard?,
                 console: console?,
                 process: process?,
             })

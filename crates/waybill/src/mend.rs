@@ -4,13 +4,12 @@
 use std::collections::BTreeMap;
 
 use uuid::Uuid;
-use waybill_core::accept::read_hl7;
-use waybill_core::ordering::{self, Content};
-use waybill_core::source::Format;
 use waybill_store::Store;
 use waybill_store::conservation::Misfit;
 use waybill_store::directory::Snapshot;
 use waybill_store::problem::{Problem, Remedy};
+
+use crate::keys;
 
 /// Mends what can be mended without guessing; which that was. What the broker has lost is not
 /// mended here: only a look at the broker tells what that is.
@@ -53,13 +52,6 @@ pub async fn mend(
 async fn enter_keys(store: &Store, known: &Snapshot, misfit: &Misfit) -> anyhow::Result<bool> {
     let Some(source) = known.sources.get(&misfit.source) else { return Ok(false) };
     let Some((content_type, body)) = store.body_for_keys(misfit.id).await? else { return Ok(false) };
-    let keys = match source.format {
-        Format::Hl7v2 => match read_hl7(source, &content_type, &body) {
-            Ok(header) => ordering::keys(source, Content::Hl7(&header)),
-            Err(_) => return Ok(false),
-        },
-        Format::Json | Format::CloudEvents => ordering::keys(source, Content::Json(&body)),
-        Format::Opaque => ordering::keys(source, Content::Opaque),
-    };
+    let Some(keys) = keys::read(source, &content_type, &body) else { return Ok(false) };
     Ok(!keys.is_empty() && store.enter_keys(misfit.id, &keys).await?)
 }

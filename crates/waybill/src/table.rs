@@ -2,9 +2,9 @@
 
 use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
+use waybill_core::mask;
 
-/// A table of `rows` under `header`. Control characters, which could move a terminal's cursor, are
-/// shown as replacement characters.
+/// A table of `rows` under `header`, inert (see [`mask::inert`]).
 pub fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
     table.load_style(presets::UTF8_FULL_CONDENSED);
@@ -16,17 +16,22 @@ pub fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> St
     table.to_string()
 }
 
-/// Text without control characters.
+/// Text that cannot steer a terminal.
 pub fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    mask::inert(text)
 }
 
-/// Pretty JSON.
+/// Text of several lines that cannot steer a terminal.
+pub fn plain_lines(text: &str) -> String {
+    mask::inert_lines(text)
+}
+
+/// Pretty JSON that cannot steer a terminal, and means the same.
 ///
 /// # Errors
 /// When `value` cannot be written as JSON.
 pub fn json(value: &impl Serialize) -> anyhow::Result<String> {
-    Ok(serde_json::to_string_pretty(value)?)
+    Ok(mask::inert_json(&serde_json::to_string_pretty(value)?))
 }
 
 #[cfg(test)]
@@ -35,6 +40,7 @@ mod tests {
 
     #[test]
     fn control_characters_do_not_reach_the_terminal() {
-        assert_eq!(plain("a\u{1b}[31mb\nc"), "a\u{fffd}[31mb\u{fffd}c");
+        assert_eq!(plain("a\u{1b}[31mb\nc"), "a\\u{1b}[31mb\\u{a}c");
+        assert_eq!(json(&"a\u{9b}b").unwrap(), "\"a\\u009bb\"");
     }
 }

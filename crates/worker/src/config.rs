@@ -16,6 +16,8 @@ pub struct Worker {
     pub prefetch: u16,
     /// Messages claimed and recorded together.
     pub batch_max: usize,
+    /// Bytes of their bodies together, unless one alone is larger.
+    pub batch_bytes_max: u64,
     /// Batches in hand at once.
     pub executors: usize,
     /// Seconds after which a claim that was not recorded is abandoned.
@@ -63,6 +65,7 @@ impl Config {
         if let Some(worker) = &worker {
             layers.check(worker.prefetch > 0, "worker.prefetch must be above 0");
             layers.check(worker.batch_max > 0, "worker.batch_max must be above 0");
+            layers.check(worker.batch_bytes_max > 0, "worker.batch_bytes_max must be above 0");
             layers.check(worker.executors > 0, "worker.executors must be above 0");
             layers.check(
                 worker.claim_lease_s > worker.process_timeout_s * 2,

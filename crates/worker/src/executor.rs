@@ -32,6 +32,17 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 /// Rounds of one batch's successors before others have their turn.
 const ROUNDS_MAX: usize = 32;
 
+/// What became of a batch.
+#[derive(Debug, Default)]
+struct Seen {
+    /// Not in the ledger.
+    unknown: Vec<Uuid>,
+    /// Released: first of their keys now.
+    released: Vec<Uuid>,
+    /// Not looked at: the worker is to stop.
+    left: Vec<Uuid>,
+}
+
 /// Sees batches through.
 #[derive(Debug)]
 pub struct Executor {
@@ -45,6 +56,8 @@ pub struct Executor {
     pub worker: String,
     /// How long a claim holds.
     pub lease: Duration,
+    /// Bytes of bodies that one claim takes in hand, unless one body alone is larger.
+    pub bytes_max: u64,
     /// Take no more work.
     pub stop: CancellationToken,
     /// Processors that did not come back.
@@ -81,10 +94,11 @@ impl Executor {
             }
         }
         drill::point("worker.after_delivery");
-        let Some(claim) = self.claim(&ids).await? else { return Ok(()) };
-        let Some(released) = self.attempt(claim.claimed).await else { return Ok(()) };
+        let Some(seen) = self.part_by_part(ids).await? else { return Ok(()) };
         for (id, delivery) in known {
-            if claim.unknown.contains(&id) {
+            if seen.left.contains(&id) {
+                // the worker stops: it comes again, to another
+            } else if seen.unknown.contains(&id) {
                 tracing::error!(message.id = %id, "a delivery names no message of this ledger; it goes to waybill.dead");
                 delivery.refuse().await;
             } else {
@@ -92,7 +106,23 @@ impl Executor {
             }
         }
         drill::point("worker.after_ack");
-        self.go_on(released).await
+        self.go_on(seen.released).await
+    }
+
+    /// Claims and attempts, as much at once as fits into memory, until nothing is left or the worker
+    /// is to stop. `None`: it could not be claimed or recorded.
+    async fn part_by_part(&self, ids: Vec<Uuid>) -> Result<Option<Seen>, StoreError> {
+        let mut seen = Seen { left: ids, ..Seen::default() };
+        loop {
+            let Some(claim) = self.claim(&seen.left).await? else { return Ok(None) };
+            let Some(released) = self.attempt(claim.claimed).await else { return Ok(None) };
+            seen.unknown.extend(claim.unknown);
+            seen.released.extend(released);
+            seen.left = claim.left;
+            if seen.left.is_empty() || self.stop.is_cancelled() {
+                return Ok(Some(seen));
+            }
+        }
     }
 
     /// Takes up what was released, and what that releases, for a while: what is left when it ends
@@ -103,7 +133,8 @@ impl Executor {
                 break;
             }
             let Some(claim) = self.claim(&released).await? else { break };
-            let Some(next) = self.attempt(claim.claimed).await else { break };
+            let Some(mut next) = self.attempt(claim.claimed).await else { break };
+            next.extend(claim.left);
             released = next;
         }
         Ok(())
@@ -111,7 +142,7 @@ impl Executor {
 
     /// Claims; waits for the ledger while it is away. `None`: the worker stops first.
     async fn claim(&self, ids: &[Uuid]) -> Result<Option<Claim>, StoreError> {
-        let claiming = || self.store.claim(ids, &self.worker, self.lease);
+        let claiming = || self.store.claim_within(ids, &self.worker, self.lease, self.bytes_max);
         self.persist("claim", is_away, claiming).await.transpose()
     }
 

@@ -68,6 +68,7 @@ pub async fn start(
         },
         worker: name(),
         lease: Duration::from_secs(config.worker.claim_lease_s),
+        bytes_max: config.worker.batch_bytes_max,
         stop: lifecycle.stop(),
         hung: 0.into(),
     });

@@ -7,11 +7,14 @@ from checks import ROOT, check
 from checks.alerts import alerts, metrics
 
 RUNBOOK = ROOT / "docs" / "RUNBOOK.md"
-GENERAL = {"Where to type", "waybill doctor"}
+GENERAL = {"Where to type", "waybill doctor", "waybill audit"}
 # what the tool can do; the runbook must not send anyone to a command that is not there
-COMMANDS = {"report", "reconcile", "message show", "dead list", "dead replay", "dead discard", "topology check",
-            "topology apply", "apply", "migrate", "source rotate-key", "serve", "doctor",
-            "user add", "user password", "user disable"}
+COMMANDS = {
+    "apply", "audit list", "audit verify", "dead discard", "dead groups", "dead list", "dead replay",
+    "dead show", "doctor", "message show", "migrate", "reconcile", "report", "serve", "source pause",
+    "source resume", "source rotate-key", "source silence", "topology apply", "topology check",
+    "user add", "user disable", "user password",
+}
 PARTS = ("**Means.**", "**First minute.**", "**Mend.**")
 
 

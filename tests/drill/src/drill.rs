@@ -7,7 +7,7 @@ use anyhow::Result;
 use crate::faults::{FAULTS, Fault};
 use crate::run::{Order, Outcome};
 use crate::services::Services;
-use crate::{Arguments, plan, publish, report, run as one_run, teeth};
+use crate::{Arguments, plan, publish, report, run as one_run, soak, teeth};
 
 /// Every run of the plan; whether all is well.
 async fn run_all(arguments: &Arguments) -> Result<bool> {
@@ -27,7 +27,11 @@ async fn run_all(arguments: &Arguments) -> Result<bool> {
     if arguments.only.is_none() && arguments.mutant.is_empty() {
         report::write(&outcomes, arguments.quick)?;
     }
-    Ok(outcomes.iter().all(Outcome::is_fine))
+    let fine = outcomes.iter().all(Outcome::is_fine);
+    if arguments.quick && arguments.only.is_none() && arguments.mutant.is_empty() {
+        return Ok(soak::soak(&services, 1, seed).await?.ok && fine);
+    }
+    Ok(fine)
 }
 
 /// What the arguments ask for.
@@ -44,6 +48,11 @@ pub async fn run(arguments: &Arguments) -> Result<bool> {
     }
     if arguments.teeth {
         return teeth::bite(&Services::from_environment()?).await;
+    }
+    if let Some(minutes) = arguments.soak {
+        let seed = arguments.seed.unwrap_or_else(any_seed);
+        let soaked = soak::soak(&Services::from_environment()?, minutes, seed).await?;
+        return soak::write(&soaked).map(|()| soaked.ok);
     }
     run_all(arguments).await
 }

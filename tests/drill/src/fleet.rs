@@ -10,6 +10,9 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::run::{Patience, until};
 
+/// For a process to stop in good order.
+const STOP: Duration = Duration::from_secs(40);
+
 /// What a process does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
@@ -118,6 +121,22 @@ impl Fleet {
         let child = command.spawn().with_context(|| format!("{program} does not start"))?;
         member.child = Some(child);
         Ok(())
+    }
+
+    /// Stops a process in good order, which must end with exit 0, and starts it again.
+    pub async fn restart(&mut self, at: usize) -> Result<()> {
+        let member = &mut self.members[at];
+        member.signal("TERM")?;
+        let code = member.ended(STOP).await?;
+        ensure!(code == Some(0), "{} ended with {code:?} instead of 0 when it was told to stop", member.name);
+        self.start(at)
+    }
+
+    /// Kills a process and starts it again.
+    pub async fn kill(&mut self, at: usize) -> Result<()> {
+        self.members[at].signal("KILL")?;
+        self.members[at].ended(STOP).await?;
+        self.start(at)
     }
 
     /// The places of the members with a role.

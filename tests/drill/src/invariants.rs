@@ -176,6 +176,8 @@ fn effects(history: &[Sent], ledger: &Ledger, rows: &HashMap<Uuid, &Row>, found:
             found.note(Invariant::Conservation, Some(id), what);
         }
     }
+    // nobody posted what an edit made; that it replaces what somebody did post is another's question
+    had.retain(|id, _| rows.get(id).is_none_or(|row| row.replaces.is_none()));
     for (id, what) in had {
         found.note(
             Invariant::Phantom,
@@ -213,12 +215,22 @@ fn order(history: &[Sent], ledger: &Ledger, found: &mut Found) {
     }
 }
 
-/// Nothing is stored that was not sent, and nothing twice.
+/// Nothing is stored that was not sent, and nothing twice; what an edit made stands in the place of
+/// something that was sent, and alone there.
 fn phantoms(history: &[Sent], ledger: &Ledger, found: &mut Found) {
     let sent: HashSet<(&str, &[u8])> =
         history.iter().map(|sent| (sent.draft.source, &sent.sha256[..])).collect();
-    let mut seen = HashSet::new();
+    let (mut seen, mut replaced) = (HashSet::new(), HashSet::new());
+    let known: HashMap<Uuid, &Row> = ledger.rows.iter().map(|row| (row.id, row)).collect();
     for row in &ledger.rows {
+        if let Some(original) = row.replaces {
+            let state = known.get(&original).and_then(|original| original.state.as_deref());
+            if state != Some("discarded") || !replaced.insert(original) {
+                let what = format!("it replaces {original}, which is {state:?}, or is replaced twice");
+                found.note(Invariant::Phantom, Some(row.id), what);
+            }
+            continue;
+        }
         if !sent.contains(&(row.source.as_str(), &row.sha256[..])) {
             found.note(Invariant::Phantom, Some(row.id), format!("{} never sent this", row.source));
         }

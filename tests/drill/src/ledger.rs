@@ -39,6 +39,8 @@ pub struct Row {
     pub error_class: Option<String>,
     /// The reason, in words.
     pub error_reason: Option<String>,
+    /// The message whose place an operator's edit gave it.
+    pub replaces: Option<Uuid>,
     /// Held, and an unfinished or dead message stands before it in one of its keys.
     pub is_behind_dead: bool,
 }
@@ -67,6 +69,7 @@ const ROWS: &str = "
 select r.id, r.source, r.sha256, sha256(b.body) as body_sha256, p.state, p.attempts,
        (select count(*) from attempt a where a.id = r.id and a.outcome in ('processed', 'ignored')) as successes,
        p.error_class, p.error_reason,
+       (select x.replaces from replacement x where x.id = r.id) as replaces,
        coalesce(p.state = 'held' and exists (
            select from ordering o join ordering e on e.key = o.key and e.seq < o.seq
            join progress before on before.id = e.id and before.state = 'dead'
@@ -107,6 +110,7 @@ fn row(row: &PgRow) -> sqlx::Result<Row> {
         successes: row.try_get("successes")?,
         error_class: row.try_get("error_class")?,
         error_reason: row.try_get("error_reason")?,
+        replaces: row.try_get("replaces")?,
         is_behind_dead: row.try_get("is_behind_dead")?,
     })
 }

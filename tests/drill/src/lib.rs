@@ -21,6 +21,7 @@ pub mod random;
 pub mod report;
 pub mod run;
 pub mod services;
+pub mod soak;
 pub mod stage;
 pub mod teeth;
 pub mod traffic;
@@ -33,7 +34,7 @@ pub mod traffic;
 )]
 #[expect(clippy::struct_excessive_bools, reason = "a command line's flags")]
 pub struct Arguments {
-    /// A short drill: some faults and one pair, in under four minutes.
+    /// A short drill: some faults, one pair and a soak of a minute, in under four minutes.
     #[arg(long)]
     pub quick: bool,
     /// Replays the traffic and the pairs of an earlier drill.
@@ -49,6 +50,10 @@ pub struct Arguments {
     /// Switches defects on, one by one: the drill must notice each.
     #[arg(long)]
     pub teeth: bool,
+    /// For so many minutes: full traffic and restarts, and nothing that loses anything. Nothing may be
+    /// found wrong meanwhile.
+    #[arg(long, value_name = "MINUTES")]
+    pub soak: Option<u64>,
     /// Takes the last whole drill into docs/data/chaos.json and docs/RELIABILITY.md.
     #[arg(long)]
     pub publish: bool,

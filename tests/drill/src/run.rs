@@ -26,7 +26,7 @@ impl Patience {
 /// Without any movement for this long, draining has come to a halt.
 const HALT: Duration = Duration::from_secs(45);
 /// For the senders to have their last messages answered once everything is back.
-const LAST_WORDS: Duration = Duration::from_mins(1);
+pub const LAST_WORDS: Duration = Duration::from_mins(1);
 /// For a second fault to show itself while the first is in force.
 const HIDDEN: Duration = Duration::from_secs(8);
 /// Messages that are accepted before anything is broken, and again after it was mended.
@@ -229,7 +229,7 @@ async fn mend_all(stage: &mut Stage, order: Order<'_>) {
 
 /// Waits until everything is final or behind a dead letter, for as long as anything moves. True: it
 /// has come to a halt before.
-async fn drain(stage: &mut Stage) -> Result<bool> {
+pub async fn drain(stage: &mut Stage) -> Result<bool> {
     let (mut mark, mut moved) = (String::new(), Instant::now());
     loop {
         stage.fleet.revive()?;

@@ -1,6 +1,7 @@
 //! Rows moved to a wrong state by hand.
 
 use super::{metric, plant, problems_of, reconcile, serve, sign};
+use crate::support::partner::{acknowledged, arrival, hl7};
 use crate::support::{World, until};
 
 /// What is done by hand to a due message, and the problem that it is.
@@ -76,6 +77,44 @@ async fn a_wrong_unfinished_row_is_named_and_mended() {
         assert_eq!(world.count(unmended).await, 0, "and it is written down: {said:#}");
         // the one that was held may have been released by the net before it was looked at
         assert!(world.count("select count(distinct id) from finding").await >= 10);
+        world
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_merge_that_has_lost_one_of_its_keys_is_named_and_mended() {
+    World::run(async |mut world| {
+        let url = world.ingest(&[("WAYBILL_RELAY__ENABLED", "false")]).await;
+        let docutap = world.partner("docutap", &url);
+        plant(&world, APPLIED_LONG_AGO, "").await;
+        let post = async |body: String| acknowledged(&docutap.hl7(body).send().await.unwrap());
+        post(arrival("1", "A", "V1")).await;
+        let merge = hl7("ADT^A40", "2", "B", "V2").replace("PV1|", "MRG|A^^^EAST^MR\rPV1|");
+        let merge = post(merge).await;
+        let keys = "select count(*) from ordering o join receipt r using (id) where r.seq = 2";
+        assert_eq!(world.count(keys).await, 2, "the keys of both patients");
+        assert_eq!(reconcile(&world, &[]).await.0, Some(0), "nothing is wrong yet");
+        plant(
+            &world,
+            "delete from ordering where id = $1::uuid and key in (
+                 select key from ordering group by key having count(*) > 1)",
+            &merge,
+        )
+        .await;
+        assert_eq!(world.count(keys).await, 1, "patient A's is gone");
+        let (code, said) = reconcile(&world, &[]).await;
+        assert_eq!((code, problems_of(&said, &merge)), (Some(1), vec!["order-missing"]), "{said:#}");
+        let (_program, serve) = serve(&world, &[]).await;
+        until("it to be in both keys again", || async { world.count(keys).await == 2 }).await;
+        let series = "waybill_unaccounted_messages{source=\"docutap\"}";
+        until("the metric to be 0 again", || async { metric(&world.http, &serve, series).await == Some(0) })
+            .await;
+        assert_eq!(world.count("select count(*) from finding where problem = 'order-missing'").await, 1);
+        let (code, said) = reconcile(&world, &[]).await;
+        assert_eq!(code, Some(0), "{said:#}");
+        world.worker(&[]).await;
+        world.until_settled().await;
         world
     })
     .await;

@@ -34,7 +34,10 @@ async fn came(world: &World, source: &str, days: u32, state: &str) -> String {
          )
          select id::text from new"
     );
-    sqlx::query_scalar(AssertSqlSafe(insert)).fetch_one(&world.db).await.unwrap()
+    let id = sqlx::query_scalar(AssertSqlSafe(insert)).fetch_one(&world.db).await.unwrap();
+    // puts what is dead on the list of the dead, as the verbs do
+    world.store.migrate().await.unwrap();
+    id
 }
 
 async fn has_body(world: &World, id: &str) -> bool {

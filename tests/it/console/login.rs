@@ -4,7 +4,7 @@
 use waybill_console::{Role, secret};
 
 use super::{Browser, PASSWORD, logged_in, user};
-use crate::support::World;
+use crate::support::{BY, World};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_is_opened_by_the_password_and_ended_by_its_owner() {
@@ -71,13 +71,13 @@ async fn a_session_ends_by_itself_and_with_what_it_was_opened_by() {
             assert_eq!(browser.get("/").await.status, 200);
         };
         again().await;
-        world.store.set_console_password(name, &secret::hash(PASSWORD).unwrap()).await.unwrap();
+        world.store.set_console_password(name, &secret::hash(PASSWORD).unwrap(), BY).await.unwrap();
         assert_eq!(browser.get("/").await.status, 303, "another password");
         again().await;
-        world.store.set_console_role(name, "viewer").await.unwrap();
+        world.store.set_console_role(name, "viewer", BY).await.unwrap();
         assert_eq!(browser.get("/").await.status, 303, "another role");
         again().await;
-        world.store.set_console_disabled(name, true).await.unwrap();
+        world.store.disable_console_user(name, BY).await.unwrap();
         assert_eq!(browser.get("/").await.status, 303, "disabled");
         assert_eq!(browser.log_in(name, PASSWORD).await.status, 401);
         world

@@ -12,7 +12,7 @@ mod pages;
 use browser::Browser;
 use waybill_console::{Role, secret};
 
-use crate::support::World;
+use crate::support::{BY, World};
 
 /// The password of every user of these tests.
 const PASSWORD: &str = "a password of the tests";
@@ -20,7 +20,7 @@ const PASSWORD: &str = "a password of the tests";
 /// Adds a user with that password.
 async fn user(world: &World, name: &str, role: Role) {
     let hash = secret::hash(PASSWORD).unwrap();
-    assert!(world.store.add_console_user(name, &hash, role.as_str()).await.unwrap());
+    assert!(world.store.add_console_user(name, &hash, role.as_str(), BY).await.unwrap());
 }
 
 /// A browser in which a new user with this role has logged in.

@@ -8,12 +8,11 @@ use crate::support::partner::{acknowledged, arrival, id, signature};
 use crate::support::{World, until};
 
 /// Every page that lists something, and what it says when there is nothing.
-const EMPTY: [(&str, &str); 6] = [
+const EMPTY: [(&str, &str); 5] = [
     ("/dead", "There are no dead letters. A message that failed"),
     ("/messages", "appears here; a longer time finds more"),
     ("/sources", "There is no source yet"),
     ("/reconciliation", "Everything that was looked at is where its row says it is"),
-    ("/audit", "Nobody has done anything that must be accounted for"),
     ("/users", "Who has access"),
 ];
 
@@ -88,18 +87,18 @@ async fn a_dead_letter_is_found_read_and_decided_upon() {
         let again = operator.post_from("/dead", "/dead/replay", &[chosen, ("reason", "too late")]).await;
         assert_eq!(again.header("location"), "/dead?done=replay-0-1-0");
         let trail: Vec<Value> =
-            sqlx::query_scalar("select to_jsonb(audit) - 'id' - 'at' from audit order by id")
+            sqlx::query_scalar("select to_jsonb(audit) from audit where action in ('replay', 'discard')")
                 .fetch_all(&world.db)
                 .await
                 .unwrap();
-        assert_eq!(trail.len(), 2, "{trail:?}");
+        assert_eq!(trail.len(), 1, "what decided nothing is not on it: {trail:?}");
         assert_eq!((&trail[0]["actor"], &trail[0]["action"]), (&"kim-operator".into(), &"discard".into()));
         assert_eq!(
             (&trail[0]["reason"], &trail[0]["subjects"][0]),
             (&"asked for by the ward".into(), &dead.as_str().into())
         );
         let page = viewer.get("/audit").await.text;
-        assert!(page.contains("asked for by the ward") && page.contains("kim-operator"));
+        assert!(page.contains("asked for by the ward") && page.contains("<td>log in</td>"));
         world
     })
     .await;
@@ -124,7 +123,11 @@ async fn a_body_is_masked_until_somebody_says_why() {
         let why = [("reason", "ticket 7")];
         assert_eq!(viewer.post_from("/dead", &show, &why).await.status, 403);
         assert_eq!(operator.post_from(&page, &show, &[("reason", "")]).await.status, 400);
-        assert_eq!(world.count("select count(*) from audit").await, 0, "nobody has seen it");
+        assert_eq!(
+            world.count("select count(*) from audit where action = 'view body'").await,
+            0,
+            "nobody has seen it"
+        );
         let text = operator.post_from(&page, &show, &why).await.text;
         assert!(text.contains("MRN-SECRET") && text.contains("ticket 7"), "{text}");
         let file = operator.post_from(&page, &download, &why).await;

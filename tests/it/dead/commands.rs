@@ -38,8 +38,9 @@ async fn an_operator_goes_from_groups_to_a_letter() {
     World::run(async |mut world| {
         waybill(&world, &["groups"], 3).await;
         waybill(&world, &["list"], 3).await;
-        let partners = world.everything().await;
-        let tis = &partners["tis"];
+        let url = world.ingest(&[]).await;
+        world.worker(&[]).await;
+        let tis = &world.partner("tis", &url);
         let mut dead = Vec::new();
         for membership in ["MRN-77001", "MRN-77002", "MRN-77003"] {
             let body = signature(membership, "2026-01-31T12:00:00Z", "GG11");

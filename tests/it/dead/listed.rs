@@ -8,7 +8,7 @@ use waybill_store::dead::Filter;
 use super::{dead, die, groups};
 use crate::conservation::{metric, problems_of, reconcile, serve};
 use crate::support::by_hand::accepted;
-use crate::support::{World, until};
+use crate::support::{BY, World, until};
 
 const LISTED: &str = "select count(*) from dead_list";
 const UNLIST_ALL: &str = "delete from dead_list";
@@ -26,14 +26,17 @@ async fn every_verb_into_and_out_of_dead_keeps_the_list() {
             let failure = Failure::new(ErrorClass::Poison, "a test");
             assert!(world.store.file(filed, &failure, source == "skipping").await.unwrap());
             assert_eq!(world.count(LISTED).await, 2, "{source}");
-            assert_eq!(world.store.replay(&[one, filed]).await.unwrap().len(), 2);
+            assert_eq!(world.store.replay(&[one, filed], BY).await.unwrap().len(), 2);
             assert_eq!(world.count(LISTED).await, 0, "{source}");
             // again, of something else: no trace of the first death
             die(&world, one, ErrorClass::Internal, "it broke").await;
             die(&world, filed, ErrorClass::Internal, "it broke").await;
             let groups = groups(&world, &Filter::default()).await;
             assert_eq!((groups.len(), groups[0].count), (1, 2), "{source}");
-            assert_eq!(world.store.discard(&[one, filed], "a test").await.unwrap().discarded.len(), 2);
+            assert_eq!(
+                world.store.discard(&[one, filed], BY.because("a test")).await.unwrap().discarded.len(),
+                2
+            );
             assert_eq!(world.count(LISTED).await, 0, "{source}");
         }
         world
@@ -64,7 +67,7 @@ async fn a_list_that_is_out_of_step_is_named_and_mended() {
         let stale = dead(&world, "tis", 2, ErrorClass::Validation, "/version is missing").await;
         let left_over = dead(&world, "tis", 3, ErrorClass::Validation, "/version is missing").await;
         let sound = dead(&world, "tis", 4, ErrorClass::Validation, "/version is missing").await;
-        world.store.discard(&[left_over], "a test").await.unwrap();
+        world.store.discard(&[left_over], BY.because("a test")).await.unwrap();
         plant(&world, "delete from dead_list where id = $1", missing).await;
         plant(&world, "update dead_list set dead_at = 'epoch' where id = $1", stale).await;
         plant(&world, "insert into dead_list select $1::uuid, now(), fingerprint from dead_group", left_over)
@@ -88,7 +91,7 @@ async fn a_list_that_is_out_of_step_is_named_and_mended() {
             "waybill_dead_letters{source=\"tis\",kind=\"conditions-of-joining\",reason=\"validation\"}";
         until("the metric to be right", || async { metric(&world.http, &admin, series).await == Some(3) })
             .await;
-        world.store.replay(&[sound]).await.unwrap();
+        world.store.replay(&[sound], BY).await.unwrap();
         until("the metric to follow", || async { metric(&world.http, &admin, series).await == Some(2) })
             .await;
         die(&world, sound, ErrorClass::Timeout, "it took 20 s").await;
@@ -105,7 +108,7 @@ async fn counts_are_added_up_and_stay_the_same() {
         for key in 0..20 {
             ids.push(dead(&world, "tis", key, ErrorClass::Validation, "/version is missing").await);
         }
-        world.store.discard(&ids[..3], "a test").await.unwrap();
+        world.store.discard(&ids[..3], BY.because("a test")).await.unwrap();
         let rows = "select count(*) from dead_tally";
         assert_eq!(world.count(rows).await, 21, "a row for each transaction");
         let store = &world.store;
@@ -115,7 +118,7 @@ async fn counts_are_added_up_and_stay_the_same() {
         assert!(left <= 17, "{left} rows");
         assert_eq!(world.store.dead_counts().await.unwrap()[0].3, 17);
         assert_eq!(groups(&world, &Filter::default()).await[0].count, 17);
-        world.store.discard(&ids[3..], "a test").await.unwrap();
+        world.store.discard(&ids[3..], BY.because("a test")).await.unwrap();
         assert!(groups(&world, &Filter::default()).await.is_empty(), "a group without letters is none");
         world
     })
@@ -153,7 +156,7 @@ async fn deaths_at_once_do_not_stand_in_each_others_way() {
             let (a, b) = (settle(&claim.claimed[..4], false), settle(&claim.claimed[4..], true));
             let (a, b) = tokio::join!(world.store.record(&a), world.store.record(&b));
             assert_eq!(a.unwrap().recorded.len() + b.unwrap().recorded.len(), 8, "round {round}");
-            assert_eq!(world.store.discard(&ids, "a test").await.unwrap().discarded.len(), 8);
+            assert_eq!(world.store.discard(&ids, BY.because("a test")).await.unwrap().discarded.len(), 8);
         }
         world
     })

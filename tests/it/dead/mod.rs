@@ -13,8 +13,8 @@ use waybill_core::recovery::Disposition;
 use waybill_store::dead::{Filter, Group};
 use waybill_store::record::Settled;
 
-use crate::support::World;
 use crate::support::by_hand::{accepted, settled};
+use crate::support::{BY, World};
 
 const LEASE: Duration = Duration::from_mins(1);
 const KIND: &str = "conditions-of-joining";
@@ -137,7 +137,7 @@ async fn pages_show_each_letter_once_while_others_come_and_go() {
             [ids[6], ids[5], ids[4]]
         );
         // the page's last one goes, a newer one comes
-        world.store.discard(&[ids[4], ids[2]], "sent again").await.unwrap();
+        world.store.discard(&[ids[4], ids[2]], BY.because("sent again")).await.unwrap();
         dead(&world, "tis", 9, ErrorClass::Validation, "/version is missing").await;
         let second = world.store.dead_page(&all, first.next, 3).await.unwrap();
         assert_eq!(

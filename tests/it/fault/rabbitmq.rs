@@ -54,17 +54,16 @@ async fn frozen_and_thawed_in_mid_flow() {
     away("pause", "resume").await;
 }
 
-/// A memory alarm blocks publishers: nothing comes back, not even on closing. The relay must notice,
-/// say so, keep its one connection, and go on when the alarm is over.
-#[tokio::test(flavor = "multi_thread")]
-async fn blocked_by_a_memory_alarm() {
+/// An alarm blocks publishers: nothing comes back, not even on closing. The relay must notice, say so,
+/// keep its one connection, and go on when the alarm is over.
+async fn blocked(raise: &'static str, clear: &'static str, kind: &str) {
     World::run_on(Services::breakable(), async |mut world| {
         let partners = world.everything().await;
         let admin = world.serve(&[]).await;
         let tis = &partners["tis"];
         let mut ids = post(tis, "before", 20).await;
         world.until_settled().await;
-        world.services.control("rabbitmq", "alarm").await;
+        world.services.control("rabbitmq", raise).await;
         ids.extend(post(tis, "while", 50).await);
         let shows = async |line: &str| {
             let text = world.http.get(format!("{admin}/metrics")).send().await.unwrap().text().await.unwrap();
@@ -73,8 +72,9 @@ async fn blocked_by_a_memory_alarm() {
         until("a window to be given up", || async { publishes(&world.http, &admin, "timeout").await > 0 })
             .await;
         until("the relay to say that it is blocked", || shows("waybill_broker_blocked 1")).await;
-        until("the alarm to be seen", || shows("waybill_broker_alarm{kind=\"memory\"} 1")).await;
-        world.services.control("rabbitmq", "calm").await;
+        let alarm = format!("waybill_broker_alarm{{kind=\"{kind}\"}} 1");
+        until("the alarm to be seen", || shows(&alarm)).await;
+        world.services.control("rabbitmq", clear).await;
         world.until_settled().await;
         for id in &ids {
             assert_eq!(tis.state(id).await, "processed");
@@ -84,4 +84,14 @@ async fn blocked_by_a_memory_alarm() {
         world
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn blocked_by_a_memory_alarm() {
+    blocked("alarm", "calm", "memory").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn blocked_by_a_disk_alarm() {
+    blocked("disk-alarm", "disk-calm", "disk").await;
 }

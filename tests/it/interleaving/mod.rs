@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use uuid::Uuid;
 
-use crate::support::World;
 use crate::support::by_hand::done;
+use crate::support::{BY, World};
 use arena::{Arena, TURNING, TURNING_TOML};
 use rng::{Rng, seeds};
 
@@ -95,7 +95,7 @@ async fn drain(arena: &Arena<'_>, rng: &mut Rng) {
     let mut dead: Vec<Uuid> =
         sqlx::query_scalar("select id from dead_letter order by id").fetch_all(&world.db).await.unwrap();
     let some: Vec<Uuid> = (0..100).filter_map(|_| rng.take(&mut dead)).collect();
-    world.store.replay(&some).await.unwrap();
+    world.store.replay(&some, BY).await.unwrap();
     let due = "select id from progress where state in ('accepted', 'published', 'retrying') order by id";
     let mut due: Vec<Uuid> = sqlx::query_scalar(due).fetch_all(&world.db).await.unwrap();
     while !due.is_empty() {

@@ -15,7 +15,7 @@ use waybill_store::dead::Filter;
 use super::rng::{Rng, seeds};
 use crate::support::partner::{id, signature};
 use crate::support::programs::Program;
-use crate::support::{Partner, World, until};
+use crate::support::{BY, Partner, World, until};
 
 const KEYS: usize = 12;
 const OF_EACH: usize = 15;
@@ -111,7 +111,7 @@ async fn until_processed(world: &World, count: i64) {
     until("messages to be processed", || async {
         let letters = world.store.dead_page(&Filter::default(), None, 100).await.unwrap().letters;
         let dead: Vec<Uuid> = letters.iter().map(|letter| letter.id).collect();
-        world.store.replay(&dead).await.unwrap();
+        world.store.replay(&dead, BY).await.unwrap();
         world.count("select count(*) from progress where state = 'processed'").await >= count
     })
     .await;

@@ -13,8 +13,8 @@ use waybill_store::sweep::START;
 
 use super::arena::{Arena, TURNING, lock};
 use super::rng::Rng;
-use crate::support::World;
 use crate::support::by_hand::{done, settled};
+use crate::support::{BY, World};
 
 /// Attempts since the last replay before a message is dead.
 const TRIES_MAX: i32 = 4;
@@ -227,10 +227,10 @@ async fn decide(arena: &Arena<'_>, rng: &mut Rng) {
     let mut some: Vec<Uuid> = (0..3).filter_map(|_| rng.take(&mut dead)).collect();
     some.extend(arena.any(rng, 1));
     if rng.percent(80) {
-        let replayed = arena.world.store.replay(&some).await.unwrap();
+        let replayed = arena.world.store.replay(&some, BY).await.unwrap();
         arena.count("replayed", replayed.len());
     } else {
-        let done = arena.world.store.discard(&some, "by chance").await.unwrap();
+        let done = arena.world.store.discard(&some, BY.because("by chance")).await.unwrap();
         arena.count("discarded", done.discarded.len());
     }
 }

@@ -12,6 +12,11 @@ pub use world::World;
 
 use std::time::{Duration, Instant};
 
+use waybill_store::audit::By;
+
+/// Who acts in a test that is not about who does.
+pub const BY: By<'static> = By::actor("a test");
+
 /// Asks until the answer is yes; says what was waited for when it stays no.
 pub async fn until<F: Future<Output = bool>>(what: &str, mut ask: impl FnMut() -> F) {
     let limit = Duration::from_mins(1);

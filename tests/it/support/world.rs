@@ -116,7 +116,7 @@ impl World {
             keys.push(Key { id: key.id().into(), source: name.clone(), digest });
             self.keys.insert(name, key.reveal().to_owned());
         }
-        self.store.apply(&wanted, &keys).await.unwrap();
+        self.store.apply(&wanted, &keys, super::BY).await.unwrap();
     }
 
     /// A connection to the world's virtual host.

@@ -4,7 +4,7 @@ use askama::Template;
 use axum::extract::{Query, State};
 use axum::response::Html;
 use serde::Deserialize;
-use waybill_store::console::browse::Entry;
+use waybill_store::audit_trail::{Filter, Listed};
 
 use super::Viewer;
 use crate::Console;
@@ -25,7 +25,7 @@ pub(crate) struct Wanted {
 #[template(path = "audit.html")]
 struct Page {
     frame: Frame,
-    entries: Vec<Entry>,
+    entries: Vec<Listed>,
     next: Option<i64>,
 }
 
@@ -35,7 +35,8 @@ pub(crate) async fn list(
     Query(wanted): Query<Wanted>,
 ) -> Result<Html<String>, Failure> {
     let before = wanted.before.and_then(|before| before.parse().ok());
-    let entries = console.store().audit_page(before, LISTED_MAX).await?;
-    let next = entries.last().filter(|_| entries.len() == LISTED_MAX as usize).map(|entry| entry.id);
+    let filter = Filter { before, ..Filter::default() };
+    let entries = console.store().acts(&filter, LISTED_MAX).await?;
+    let next = entries.last().filter(|_| entries.len() == LISTED_MAX as usize).map(|entry| entry.position);
     view::html(&Page { frame: viewer.frame("/audit", "Audit"), entries, next })
 }

@@ -1,11 +1,10 @@
-//! `POST /dead/replay` and `/dead/discard`: an operator's decision, with its reason. It is on the
-//! audit trail first; then the ledger's own verbs carry it out.
+//! `POST /dead/replay` and `/dead/discard`: an operator's decision, with its reason. The ledger's own
+//! verbs carry it out, and put it on the audit trail in the same transaction.
 
 use axum::extract::{Form, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
-use serde_json::json;
 use uuid::Uuid;
-use waybill_store::audit::Act;
+use waybill_store::audit::By;
 use waybill_store::decide::DECIDED_MAX;
 
 use super::{Viewer, reason};
@@ -44,18 +43,9 @@ impl Decision {
         Ok(decision)
     }
 
-    /// Writes down who decides what, and why.
-    async fn write_down(&self, console: &Console, viewer: &Viewer, action: &str) -> Result<(), Failure> {
-        let detail = json!({"by": "console", "address": viewer.caller.address});
-        let act = Act {
-            actor: &viewer.visitor.name,
-            action,
-            reason: &self.reason,
-            subjects: &self.ids,
-            source: None,
-            detail: &detail,
-        };
-        Ok(console.store().audit(act).await?)
+    /// Who decides, and why.
+    fn by<'a>(&'a self, viewer: &'a Viewer) -> By<'a> {
+        By::actor(&viewer.visitor.name).because(&self.reason)
     }
 
     /// Back to where the form was; the page says what was done.
@@ -75,8 +65,7 @@ pub(crate) async fn replay(
     Form(pairs): Form<Pairs>,
 ) -> Result<Response, Failure> {
     let decision = Decision::read(pairs)?;
-    decision.write_down(&console, &viewer, "replay").await?;
-    let replayed = console.store().replay(&decision.ids).await?;
+    let replayed = console.store().replay(&decision.ids, decision.by(&viewer)).await?;
     Ok(decision.answer("replay", replayed.len(), 0))
 }
 
@@ -86,8 +75,7 @@ pub(crate) async fn discard(
     Form(pairs): Form<Pairs>,
 ) -> Result<Response, Failure> {
     let decision = Decision::read(pairs)?;
-    decision.write_down(&console, &viewer, "discard").await?;
-    let done = console.store().discard(&decision.ids, &decision.reason).await?;
+    let done = console.store().discard(&decision.ids, decision.by(&viewer)).await?;
     Ok(decision.answer("discard", done.discarded.len(), done.released.len()))
 }
 

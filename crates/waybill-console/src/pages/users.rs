@@ -4,8 +4,7 @@
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::{Html, Redirect};
-use serde_json::json;
-use waybill_store::audit::Act;
+use waybill_store::audit::By;
 use waybill_store::console::session::Listed;
 use waybill_store::console::user::User;
 
@@ -39,16 +38,7 @@ pub(crate) async fn log_out(
     viewer: Viewer,
     Path(name): Path<String>,
 ) -> Result<Redirect, Failure> {
-    let detail = json!({"user": name, "by": "console", "address": viewer.caller.address});
-    let act = Act {
-        actor: &viewer.visitor.name,
-        action: "end sessions",
-        reason: "not stated",
-        subjects: &[],
-        source: None,
-        detail: &detail,
-    };
-    console.store().audit(act).await?;
-    console.store().close_console_sessions(&name).await?;
+    let by = By::actor(&viewer.visitor.name);
+    console.store().close_console_sessions(&name, by).await?;
     Ok(Redirect::to("/users"))
 }

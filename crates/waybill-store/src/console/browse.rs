@@ -1,8 +1,7 @@
-//! Lists for the console: messages by what is known of them, keys of sources, the audit trail.
+//! Lists for the console: messages by what is known of them, keys of sources.
 //! Each is a page with a limit, and none reads a body.
 
 use chrono::{DateTime, Utc};
-use serde_json::Value;
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 use uuid::Uuid;
@@ -72,27 +71,6 @@ pub struct LastError {
     pub class: String,
     /// The failure in words.
     pub reason: String,
-}
-
-/// A line of the audit trail.
-#[derive(Debug, Clone)]
-pub struct Entry {
-    /// Its number.
-    pub id: i64,
-    /// When.
-    pub at: DateTime<Utc>,
-    /// Who.
-    pub actor: String,
-    /// What they did.
-    pub action: String,
-    /// Why, in their words.
-    pub reason: String,
-    /// The messages it was about.
-    pub subjects: Vec<Uuid>,
-    /// The source it was about.
-    pub source: Option<String>,
-    /// What else belongs to it.
-    pub detail: Value,
 }
 
 impl Store {
@@ -169,32 +147,6 @@ impl Store {
         .await?;
         let read = |(source, id, at, class, reason)| LastError { source, id, at, class, reason };
         Ok(rows.into_iter().map(read).collect())
-    }
-
-    /// The audit trail before entry `before`, the newest first, up to `limit`.
-    pub async fn audit_page(&self, before: Option<i64>, limit: u32) -> Result<Vec<Entry>, StoreError> {
-        let rows = sqlx::query(
-            "select id, at, actor, action, reason, subjects, source, detail from audit
-             where $1::bigint is null or id < $1 order by id desc limit $2",
-        )
-        .bind(before)
-        .bind(i64::from(limit))
-        .fetch_all(self.pool())
-        .await?;
-        rows.iter()
-            .map(|row| {
-                Ok(Entry {
-                    id: row.try_get("id")?,
-                    at: row.try_get("at")?,
-                    actor: row.try_get("actor")?,
-                    action: row.try_get("action")?,
-                    reason: row.try_get("reason")?,
-                    subjects: row.try_get("subjects")?,
-                    source: row.try_get("source")?,
-                    detail: row.try_get("detail")?,
-                })
-            })
-            .collect()
     }
 }
 

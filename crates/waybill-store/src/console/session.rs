@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use serde_json::json;
 use sqlx::Row as _;
 
+use crate::audit::{self, By};
 use crate::{Store, StoreError};
 
 /// How exactly `seen_at` is kept, so that reading a page is not always a write.
@@ -36,7 +38,8 @@ pub struct Listed {
 }
 
 impl Store {
-    /// Opens a session, if the password's hash is still the one that was proven; false: it is not.
+    /// Opens a session, if the password's hash is still the one that was proven; false: it is not. That
+    /// somebody logged in is on the audit trail.
     pub async fn open_console_session(
         &self,
         token: &[u8; 32],
@@ -45,6 +48,7 @@ impl Store {
         address: &str,
         lasts: Duration,
     ) -> Result<bool, StoreError> {
+        let mut transaction = self.begin().await?;
         let opened = sqlx::query(
             "insert into console_session (token, name, address, expires_at)
              select $1, name, $3, now() + make_interval(secs => $4) from console_user
@@ -56,10 +60,16 @@ impl Store {
         .bind(address)
         .bind(lasts.as_secs_f64())
         .bind(password)
-        .execute(self.pool())
+        .execute(&mut *transaction)
         .await?
         .rows_affected();
-        Ok(opened == 1)
+        if opened == 0 {
+            return Ok(false);
+        }
+        let detail = json!({"address": address});
+        audit::write(&mut transaction, By::actor(name).on_messages("log in", &[], &detail)).await?;
+        transaction.commit().await?;
+        Ok(true)
     }
 
     /// The session with this token, if it is open and was used within `idle`. Where a person uses it
@@ -101,12 +111,20 @@ impl Store {
     }
 
     /// Ends every session of a user; how many there were.
-    pub async fn close_console_sessions(&self, name: &str) -> Result<u64, StoreError> {
+    pub async fn close_console_sessions(&self, name: &str, by: By<'_>) -> Result<u64, StoreError> {
+        let mut transaction = self.begin().await?;
         let closed = sqlx::query("delete from console_session where name = $1")
             .bind(name)
-            .execute(self.pool())
-            .await?;
-        Ok(closed.rows_affected())
+            .execute(&mut *transaction)
+            .await?
+            .rows_affected();
+        if closed == 0 {
+            return Ok(0);
+        }
+        let detail = json!({"user": name, "sessions": closed});
+        audit::write(&mut transaction, by.on_messages("end sessions", &[], &detail)).await?;
+        transaction.commit().await?;
+        Ok(closed)
     }
 
     /// The open sessions, the one used last first, up to `limit`.

@@ -1,9 +1,13 @@
 //! The console's users. A user is disabled, never deleted: the audit trail names them.
+//!
+//! Each change is on that trail in its own transaction; one that changes nothing is not.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use serde_json::{Value, json};
 use sqlx::Row as _;
 
+use crate::audit::{self, By};
 use crate::{Store, StoreError};
 
 /// A user, without the password's hash.
@@ -36,17 +40,30 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Refused`] for a name, role or hash that cannot be.
-    pub async fn add_console_user(&self, name: &str, password: &str, role: &str) -> Result<bool, StoreError> {
+    pub async fn add_console_user(
+        &self,
+        name: &str,
+        password: &str,
+        role: &str,
+        by: By<'_>,
+    ) -> Result<bool, StoreError> {
+        let mut transaction = self.begin().await?;
         let added = sqlx::query(
             "insert into console_user (name, password, role) values ($1, $2, $3) on conflict (name) do nothing",
         )
         .bind(name)
         .bind(password)
         .bind(role)
-        .execute(self.pool())
+        .execute(&mut *transaction)
         .await?
         .rows_affected();
-        Ok(added == 1)
+        if added == 0 {
+            return Ok(false);
+        }
+        let detail = json!({"user": name, "role": role});
+        audit::write(&mut transaction, by.on_messages("add user", &[], &detail)).await?;
+        transaction.commit().await?;
+        Ok(true)
     }
 
     /// Every user, by name.
@@ -83,50 +100,80 @@ impl Store {
     }
 
     /// Gives a user another password and ends all their sessions; false when there is no such user.
-    pub async fn set_console_password(&self, name: &str, password: &str) -> Result<bool, StoreError> {
+    /// `password` is the hash.
+    pub async fn set_console_password(
+        &self,
+        name: &str,
+        password: &str,
+        by: By<'_>,
+    ) -> Result<bool, StoreError> {
+        let act = ("set password", json!({"user": name}));
         self.change_console_user(
             "update console_user set password = $2, changed_at = now() where name = $1",
-            name,
-            password,
+            (name, password),
+            act,
+            by,
         )
         .await
     }
 
     /// Gives a user another role and ends all their sessions; false when there is no such user.
-    pub async fn set_console_role(&self, name: &str, role: &str) -> Result<bool, StoreError> {
+    pub async fn set_console_role(&self, name: &str, role: &str, by: By<'_>) -> Result<bool, StoreError> {
+        let act = ("set role", json!({"user": name, "role": role}));
         self.change_console_user(
             "update console_user set role = $2, changed_at = now() where name = $1",
-            name,
-            role,
+            (name, role),
+            act,
+            by,
         )
         .await
     }
 
-    /// Disables a user and ends all their sessions, or lets them log in again; false when there is
-    /// no such user.
-    pub async fn set_console_disabled(&self, name: &str, disabled: bool) -> Result<bool, StoreError> {
+    /// Lets a user in no more and ends all their sessions; false when there is no such user.
+    pub async fn disable_console_user(&self, name: &str, by: By<'_>) -> Result<bool, StoreError> {
+        self.set_console_disabled((name, "true"), "disable user", by).await
+    }
+
+    /// Lets a user in again; false when there is no such user.
+    pub async fn enable_console_user(&self, name: &str, by: By<'_>) -> Result<bool, StoreError> {
+        self.set_console_disabled((name, "false"), "enable user", by).await
+    }
+
+    async fn set_console_disabled(
+        &self,
+        change: (&str, &str),
+        action: &str,
+        by: By<'_>,
+    ) -> Result<bool, StoreError> {
+        let act = (action, json!({"user": change.0}));
         self.change_console_user(
             "update console_user set disabled = $2::boolean, changed_at = now() where name = $1",
-            name,
-            if disabled { "true" } else { "false" },
+            change,
+            act,
+            by,
         )
         .await
     }
 
-    /// Changes one user; with the change their sessions end.
+    /// Changes one user; with the change their sessions end, and it is on the audit trail.
     async fn change_console_user(
         &self,
-        change: &'static str,
-        name: &str,
-        to: &str,
+        statement: &'static str,
+        (name, to): (&str, &str),
+        (action, detail): (&str, Value),
+        by: By<'_>,
     ) -> Result<bool, StoreError> {
         let mut transaction = self.begin().await?;
-        let changed = sqlx::query(change).bind(name).bind(to).execute(&mut *transaction).await?;
+        let changed = sqlx::query(statement).bind(name).bind(to).execute(&mut *transaction).await?;
+        if changed.rows_affected() == 0 {
+            return Ok(false);
+        }
         sqlx::query("delete from console_session where name = $1")
             .bind(name)
             .execute(&mut *transaction)
             .await?;
+        audit::write(&mut transaction, by.on_messages(action, &[], &detail)).await?;
         transaction.commit().await?;
-        Ok(changed.rows_affected() == 1)
+        Ok(true)
     }
 }

@@ -1,6 +1,8 @@
 //! `waybill dead`.
 
-use clap::Subcommand;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
 use uuid::Uuid;
 use waybill_store::dead::Cursor;
 
@@ -49,6 +51,9 @@ pub enum Dead {
         /// The messages' ids.
         #[arg(required = true, num_args = 1..)]
         ids: Vec<Uuid>,
+        /// Why: at most 500 characters, shown with the message, to its sender too.
+        #[arg(long, value_parser = reason)]
+        reason: Option<String>,
         /// How to print.
         #[command(flatten)]
         output: Output,
@@ -65,4 +70,48 @@ pub enum Dead {
         #[command(flatten)]
         output: Output,
     },
+    /// Take back a discard, within `discard.undo_s_max`: the dead letter that it was, in its old place.
+    Undo(Undo),
+    /// Give a corrected body, as a new message, the place of a dead letter, which ends discarded.
+    Edit(Edit),
+}
+
+/// The arguments of `waybill dead undo`.
+#[derive(Debug, Args)]
+pub struct Undo {
+    /// The messages' ids.
+    #[arg(required = true, num_args = 1..)]
+    pub ids: Vec<Uuid>,
+    /// Why: at most 500 characters, shown with the message, to its sender too.
+    #[arg(long, value_parser = reason)]
+    pub reason: Option<String>,
+    /// Although later messages of its keys have had effects since, or are being processed.
+    #[arg(long)]
+    pub out_of_order: bool,
+    /// How to print.
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// The arguments of `waybill dead edit`.
+#[derive(Debug, Args)]
+pub struct Edit {
+    /// The dead letter's id.
+    pub id: Uuid,
+    /// The corrected body, byte for byte.
+    #[arg(long)]
+    pub file: PathBuf,
+    /// Why: at most 500 characters, shown with both messages, to their sender too.
+    #[arg(long, value_parser = reason)]
+    pub reason: String,
+    /// Although the corrected body has ordering keys that the original did not have: later messages
+    /// of those may have had effects already.
+    #[arg(long)]
+    pub out_of_order: bool,
+    /// Stop after saying what would change.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// How to print.
+    #[command(flatten)]
+    pub output: Output,
 }

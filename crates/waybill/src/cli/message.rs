@@ -30,9 +30,6 @@ pub struct Body {
     /// Show it in clear, for this reason: the audit trail keeps who looked, at what, and why.
     #[arg(long, value_name = "REASON", requires = "form", value_parser = words)]
     pub reveal: Option<String>,
-    /// Who asks, for the audit trail.
-    #[arg(long, env = "USER", hide_env_values = true)]
-    pub actor: Option<String>,
 }
 
 /// The forms of a body.
@@ -42,4 +39,6 @@ pub enum Form {
     Raw,
     /// An HL7 message as JSON (docs/NORMALIZED.md).
     Normalized,
+    /// What an edit changed: who, why and where; with --reveal the lines themselves.
+    Difference,
 }

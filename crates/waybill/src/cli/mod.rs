@@ -1,21 +1,25 @@
 //! The command line. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 nothing matched, 78 wrong
 //! configuration.
 
+mod audit;
 mod dead;
 mod letters;
 mod message;
 mod source;
 mod user;
+mod who;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-pub use dead::Dead;
+pub use audit::{Acts, Audit};
+pub use dead::{Dead, Edit, Undo};
 pub use letters::{Letters, Typed};
 pub use message::{Body, Form, Message};
-pub use source::Source;
-pub use user::{By, User};
+pub use source::{Changed, Source, Until};
+pub use user::User;
+pub use who::Who;
 
 /// Operates Waybill: schema, topology, sources, messages, dead letters; and serves.
 #[derive(Debug, Parser)]
@@ -24,6 +28,9 @@ pub struct Arguments {
     /// The configuration file (TOML); `WAYBILL_SECTION__KEY` variables override it.
     #[arg(long, global = true)]
     pub config: Option<PathBuf>,
+    /// Who does it.
+    #[command(flatten)]
+    pub who: Who,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -58,6 +65,9 @@ pub enum Command {
     /// Dead letters.
     #[command(subcommand)]
     Dead(Dead),
+    /// Who did what, and the proof that nobody changed what it says.
+    #[command(subcommand)]
+    Audit(Audit),
     /// The console's users and their sessions.
     #[command(subcommand)]
     User(User),

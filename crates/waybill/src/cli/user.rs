@@ -1,6 +1,6 @@
 //! `waybill user`. A password is never an argument: others on the machine can read those.
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use waybill_console::Role;
 
 use super::Output;
@@ -15,9 +15,6 @@ pub enum User {
         /// viewer: reads; operator: decides, and sees bodies for a reason; admin: sees who has access.
         #[arg(long, default_value = "viewer")]
         role: Role,
-        /// Who does it.
-        #[command(flatten)]
-        by: By,
     },
     /// Every user.
     List {
@@ -29,9 +26,6 @@ pub enum User {
     Password {
         /// The user.
         name: String,
-        /// Who does it.
-        #[command(flatten)]
-        by: By,
     },
     /// Give a user another role; their sessions end.
     Role {
@@ -39,9 +33,6 @@ pub enum User {
         name: String,
         /// viewer, operator or admin.
         role: Role,
-        /// Who does it.
-        #[command(flatten)]
-        by: By,
     },
     /// Let a user in no more; their sessions end. Users are kept, for the audit trail names them.
     Disable {
@@ -50,9 +41,6 @@ pub enum User {
         /// Let them in again instead.
         #[arg(long)]
         undo: bool,
-        /// Who does it.
-        #[command(flatten)]
-        by: By,
     },
     /// The open sessions.
     Sessions {
@@ -64,16 +52,5 @@ pub enum User {
     Logout {
         /// The user.
         name: String,
-        /// Who does it.
-        #[command(flatten)]
-        by: By,
     },
-}
-
-/// Who does it.
-#[derive(Debug, Clone, Args)]
-pub struct By {
-    /// Who does it, for the audit trail.
-    #[arg(long, env = "USER", hide_env_values = true)]
-    pub actor: Option<String>,
 }

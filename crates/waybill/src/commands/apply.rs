@@ -9,11 +9,12 @@ use anyhow::Context as _;
 use serde::Serialize;
 use waybill_broker::{Broker, topology};
 use waybill_store::Store;
+use waybill_store::audit::By;
 use waybill_store::source::{Difference, Key, compare};
 
-use super::Ended;
 use super::source::new_key;
-use crate::cli::Output;
+use super::{Ended, nobody};
+use crate::cli::{Output, Who};
 use crate::config::Config;
 use crate::table;
 
@@ -36,8 +37,10 @@ pub(super) async fn run(
     config: &Config,
     file: &Path,
     dry_run: bool,
+    who: &Who,
     output: Output,
 ) -> anyhow::Result<Ended> {
+    let Some(actor) = who.acting() else { return Ok(nobody()) };
     let text = std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
     let wanted = waybill_core::source::read(&text).map_err(|mistakes| {
         anyhow::anyhow!("{}: nothing was applied.\n  {}", file.display(), mistakes.join("\n  "))
@@ -53,7 +56,7 @@ pub(super) async fn run(
             keys.push(new_key(config, name)?);
         }
         let stored: Vec<Key> = keys.iter().map(|(stored, _)| stored.clone()).collect();
-        store.apply(&wanted, &stored).await?;
+        store.apply(&wanted, &stored, By::actor(&actor)).await?;
     }
     let key_of = |name: &str| {
         let found = keys.iter().find(|(stored, _)| stored.source == name);

@@ -1,5 +1,5 @@
-//! `waybill dead groups`, `list`, `show`, `replay` and `discard`. A decision is a transition of the
-//! ledger, nothing else: what it makes due, the relay publishes.
+//! `waybill dead groups`, `list`, `show`, `replay` and `discard` (`undo` and `edit` have files of their
+//! own). A decision is a transition of the ledger, nothing else: what it makes due, the relay publishes.
 
 mod filter;
 mod list;
@@ -9,13 +9,15 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::json;
 use uuid::Uuid;
 use waybill_store::Store;
+use waybill_store::audit::By;
 use waybill_store::decide::DECIDED_MAX;
 
-use super::Ended;
-use crate::cli::{Dead, Output};
+use super::{Ended, edit, nobody, undo};
+use crate::cli::{Dead, Output, Who};
+use crate::config::Config;
 use crate::table;
 
-pub(super) async fn run(store: &Store, command: Dead) -> anyhow::Result<Ended> {
+pub(super) async fn run(store: &Store, config: &Config, command: Dead, who: &Who) -> anyhow::Result<Ended> {
     match command {
         Dead::Groups { letters, limit, output } => match filter::filter(store, &letters).await? {
             Ok(filter) => list::groups(store, &filter, limit, output).await,
@@ -26,8 +28,16 @@ pub(super) async fn run(store: &Store, command: Dead) -> anyhow::Result<Ended> {
             Err(mistake) => Ok(refused(&mistake)),
         },
         Dead::Show { id, output } => show::show(store, id, output).await,
-        Dead::Replay { ids, output } => replay(store, &ids, output).await,
-        Dead::Discard { ids, reason, output } => discard(store, &ids, &reason, output).await,
+        Dead::Replay { ids, reason, output } => {
+            let Some(actor) = who.acting() else { return Ok(nobody()) };
+            replay(store, &ids, By { actor: &actor, reason: reason.as_deref() }, output).await
+        }
+        Dead::Discard { ids, reason, output } => {
+            let Some(actor) = who.acting() else { return Ok(nobody()) };
+            discard(store, &ids, By::actor(&actor).because(&reason), output).await
+        }
+        Dead::Undo(arguments) => undo::run(store, config.discard.grace(), &arguments, who).await,
+        Dead::Edit(arguments) => edit::run(store, &arguments, who).await,
     }
 }
 
@@ -42,10 +52,10 @@ fn when(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
-async fn replay(store: &Store, ids: &[Uuid], output: Output) -> anyhow::Result<Ended> {
+async fn replay(store: &Store, ids: &[Uuid], by: By<'_>, output: Output) -> anyhow::Result<Ended> {
     let mut replayed = Vec::new();
     for some in ids.chunks(DECIDED_MAX) {
-        replayed.extend(store.replay(some).await?);
+        replayed.extend(store.replay(some, by).await?);
     }
     let unmatched = others(ids, &replayed);
     let ended = ended(&replayed);
@@ -58,10 +68,10 @@ async fn replay(store: &Store, ids: &[Uuid], output: Output) -> anyhow::Result<E
     Ok(ended)
 }
 
-async fn discard(store: &Store, ids: &[Uuid], reason: &str, output: Output) -> anyhow::Result<Ended> {
+async fn discard(store: &Store, ids: &[Uuid], by: By<'_>, output: Output) -> anyhow::Result<Ended> {
     let (mut discarded, mut released) = (Vec::new(), Vec::new());
     for some in ids.chunks(DECIDED_MAX) {
-        let done = store.discard(some, reason).await?;
+        let done = store.discard(some, by).await?;
         discarded.extend(done.discarded);
         released.extend(done.released);
     }
@@ -72,6 +82,9 @@ async fn discard(store: &Store, ids: &[Uuid], reason: &str, output: Output) -> a
         println!("{}", table::json(&done)?);
     } else {
         println!("{} discarded; {} that waited for them are due.", discarded.len(), released.len());
+        if !discarded.is_empty() {
+            println!("For a while this can be taken back: waybill dead undo ID (discard.undo_s_max).");
+        }
         explain(store, &unmatched).await?;
     }
     Ok(ended)

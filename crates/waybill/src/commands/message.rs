@@ -1,26 +1,30 @@
 //! `waybill message show ID`. Never shows a body: that is `body.rs`.
 
 use uuid::Uuid;
+use waybill_core::mask;
 use waybill_store::Store;
 
-use super::{Ended, body};
-use crate::cli::{Message, Output};
+use super::{Ended, body, difference};
+use crate::cli::{Form, Message, Output, Who};
 use crate::table;
 
-pub(super) async fn run(store: &Store, command: Message) -> anyhow::Result<Ended> {
+pub(super) async fn run(store: &Store, command: Message, who: &Who) -> anyhow::Result<Ended> {
     match command {
         Message::Show { id, body, output } => match body.form {
-            Some(form) => body::show(store, id, form, &body, output).await,
+            Some(Form::Difference) => difference::show(store, id, &body, who, output).await,
+            Some(form) => body::show(store, id, form, &body, who, output).await,
             None => show(store, id, output).await,
         },
     }
 }
 
 async fn show(store: &Store, id: Uuid, output: Output) -> anyhow::Result<Ended> {
-    let Some(message) = store.message(id, None).await? else {
+    let Some(mut message) = store.message(id, None).await? else {
         eprintln!("there is no message {id} in this ledger");
         return Ok(Ended::Nothing);
     };
+    // it may hold a patient's number
+    message.idempotency_key = message.idempotency_key.as_deref().map(mask::key);
     if output.json {
         println!("{}", table::json(&message)?);
         return Ok(Ended::Done);
@@ -34,6 +38,9 @@ async fn show(store: &Store, id: Uuid, output: Output) -> anyhow::Result<Ended> 
         ("bytes", message.bytes.to_string()),
         ("sha256", message.sha256.clone()),
     ];
+    if let Some(key) = &message.idempotency_key {
+        facts.push(("idempotency key", key.clone()));
+    }
     if let Some(behind) = message.held_behind {
         facts.push(("held behind", held_behind(store, behind).await?));
     }
@@ -42,6 +49,12 @@ async fn show(store: &Store, id: Uuid, output: Output) -> anyhow::Result<Ended> 
     }
     if let (Some(class), Some(reason)) = (&message.error_class, &message.error_reason) {
         facts.push(("last failure", format!("{class}: {reason}")));
+    }
+    if let Some(by) = &message.replaced_by {
+        facts.push(("replaced by", format!("{by} (waybill message show {by} --as difference)")));
+    }
+    if let Some(original) = &message.replaces {
+        facts.push(("replaces", original.to_string()));
     }
     if message.control_id_conflict {
         facts.push(("control id", "seen before with other bytes".to_owned()));

@@ -1,15 +1,19 @@
 //! The commands, a file each: read what is needed, call one verb, print.
 
 mod apply;
+mod audit;
 mod body;
 mod dead;
+mod difference;
 mod doctor;
+mod edit;
 mod message;
 mod migrate;
 mod reconcile;
 mod report;
 mod source;
 mod topology;
+mod undo;
 mod user;
 
 use std::process::ExitCode;
@@ -18,9 +22,9 @@ use std::time::Duration;
 use waybill_process::{lifecycle, telemetry};
 use waybill_store::Store;
 
-use crate::cli::{Arguments, Command, Source, Topology};
+use crate::cli::{Arguments, Command, Source, Topology, Who};
 use crate::config::{Config, Need};
-use crate::serve;
+use crate::{serve, table};
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,13 +62,13 @@ pub fn run(arguments: Arguments) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(dispatch(arguments.command, &config)) {
+    match runtime.block_on(dispatch(arguments.command, &arguments.who, &config)) {
         Ok(Ended::Done) => ExitCode::SUCCESS,
         Ok(Ended::Wrong) => ExitCode::FAILURE,
         Ok(Ended::Usage) => ExitCode::from(2),
         Ok(Ended::Nothing) => ExitCode::from(3),
         Err(error) => {
-            eprintln!("{error:#}");
+            eprintln!("{}", table::plain_lines(&format!("{error:#}")));
             ExitCode::FAILURE
         }
     }
@@ -72,13 +76,15 @@ pub fn run(arguments: Arguments) -> ExitCode {
 
 const fn needs(command: &Command) -> &'static [Need] {
     match command {
-        Command::Source(Source::RotateKey { .. }) | Command::Apply { .. } => &[Need::Ledger, Need::Pepper],
+        Command::Source(Source::RotateKey(_) | Source::ImportKey { .. }) | Command::Apply { .. } => {
+            &[Need::Ledger, Need::Pepper]
+        }
         Command::Topology(_) | Command::Serve | Command::Doctor { .. } => &[Need::Ledger, Need::Broker],
         _ => &[Need::Ledger],
     }
 }
 
-async fn dispatch(command: Command, config: &Config) -> anyhow::Result<Ended> {
+async fn dispatch(command: Command, who: &Who, config: &Config) -> anyhow::Result<Ended> {
     let mut database = config.database.clone();
     if matches!(command, Command::Migrate | Command::Reconcile { .. } | Command::Report { .. }) {
         // a migration takes as long as it takes, and waits its turn; so does a look at everything
@@ -89,12 +95,15 @@ async fn dispatch(command: Command, config: &Config) -> anyhow::Result<Ended> {
         Command::Migrate => migrate::run(&store).await,
         Command::Topology(Topology::Apply) => topology::apply(&store, config).await,
         Command::Topology(Topology::Check { output }) => topology::check(&store, config, output).await,
-        Command::Apply { file, dry_run, output } => apply::run(&store, config, &file, dry_run, output).await,
-        Command::Source(command) => source::run(&store, config, command).await,
-        Command::Message(command) => message::run(&store, command).await,
-        Command::Dead(command) => dead::run(&store, command).await,
-        Command::User(command) => user::run(&store, command).await,
-        Command::Reconcile { repair, output } => reconcile::run(&store, config, repair, output).await,
+        Command::Apply { file, dry_run, output } => {
+            apply::run(&store, config, &file, dry_run, who, output).await
+        }
+        Command::Source(command) => source::run(&store, config, command, who).await,
+        Command::Message(command) => message::run(&store, command, who).await,
+        Command::Dead(command) => dead::run(&store, config, command, who).await,
+        Command::Audit(command) => audit::run(&store, command, who).await,
+        Command::User(command) => user::run(&store, command, who).await,
+        Command::Reconcile { repair, output } => reconcile::run(&store, config, repair, who, output).await,
         Command::Report { output } => report::run(&store, output).await,
         Command::Doctor { processes, output } => {
             Box::pin(doctor::run(&store, config, &processes, output)).await
@@ -103,4 +112,10 @@ async fn dispatch(command: Command, config: &Config) -> anyhow::Result<Ended> {
     };
     store.close().await;
     ended
+}
+
+/// Says that nobody is known to act.
+fn nobody() -> Ended {
+    eprintln!("neither --actor, WAYBILL_ACTOR nor USER says who acts: the audit trail needs it");
+    Ended::Usage
 }

@@ -3,18 +3,22 @@
 
 use std::time::Duration;
 
+use anyhow::Context as _;
 use serde::Serialize;
+use uuid::Uuid;
 use waybill_broker::Broker;
 use waybill_broker::api::Api;
 use waybill_store::Store;
-use waybill_store::conservation::{Balance, Misfit};
-use waybill_store::directory::Directory;
+use waybill_store::audit::By;
+use waybill_store::conservation::{Balance, Look, Misfit};
+use waybill_store::directory::{Directory, Snapshot};
 use waybill_store::finding::Finding;
 use waybill_store::overdue::Overdue;
 
-use super::Ended;
-use crate::cli::Output;
+use super::{Ended, nobody};
+use crate::cli::{Output, Who};
 use crate::config::Config;
+use crate::keys;
 use crate::mend::mend;
 use crate::serve::lost::Lost;
 use crate::serve::standing::Standing;
@@ -55,17 +59,22 @@ pub(super) async fn run(
     store: &Store,
     config: &Config,
     repair: bool,
+    who: &Who,
     output: Output,
 ) -> anyhow::Result<Ended> {
     let claim_s_max = config.serve.claim_s_max();
     let directory = Directory::default();
     directory.refresh(store).await?;
-    let (mut look, mut broker, mut lost) = (store.look_at_all(claim_s_max).await?, String::new(), Vec::new());
+    let known = directory.snapshot();
+    let (mut look, mut broker, mut lost) =
+        (look(store, &known, claim_s_max).await?, String::new(), Vec::new());
     let mut sweep = sweep(store, config, &directory);
     find_lost(&mut sweep, &mut broker, &mut lost).await?;
     let mut repaired = None;
     if repair {
-        let mut done = mend(store, &directory.snapshot(), &look.misfits, claim_s_max).await?;
+        let Some(actor) = who.acting() else { return Ok(nobody()) };
+        account(store, &actor, look.misfits.iter().chain(&lost)).await?;
+        let mut done = mend(store, &known, &look.misfits, claim_s_max).await?;
         if let Ok(sweep) = &mut sweep
             && !lost.is_empty()
         {
@@ -74,7 +83,7 @@ pub(super) async fn run(
         }
         store.note_found(&done).await?;
         store.note_mended(&done).await?;
-        look = store.look_at_all(claim_s_max).await?;
+        look = self::look(store, &known, claim_s_max).await?;
         repaired = Some(done);
     }
     let misfits = look.misfits.into_iter().chain(lost);
@@ -98,6 +107,28 @@ pub(super) async fn run(
         print(&report);
     }
     Ok(if report.problems.is_empty() && report.unnamed == 0 { Ended::Done } else { Ended::Wrong })
+}
+
+/// Puts on the audit trail what is about to be mended; nothing is mended when that fails.
+async fn account(store: &Store, actor: &str, misfits: impl Iterator<Item = &Misfit>) -> anyhow::Result<()> {
+    let mut ids: Vec<Uuid> = misfits.map(|misfit| misfit.id).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let detail = serde_json::json!({});
+    let act = By::actor(actor).on_messages("repair", &ids, &detail);
+    store.audit(act).await.context("nothing is mended: the audit trail cannot be written")
+}
+
+/// All rows, and the bodies of those that may stand in several ordering keys.
+async fn look(store: &Store, known: &Snapshot, claim_s_max: f64) -> anyhow::Result<Look> {
+    let mut look = store.look_at_all(claim_s_max).await?;
+    look.misfits.extend(keys::all_missing(store, known).await?);
+    look.misfits.sort_unstable();
+    look.misfits.dedup();
+    Ok(look)
 }
 
 /// The look at the broker, or why there is none.
@@ -175,7 +206,7 @@ fn print(report: &Report) {
         "unaccounted",
     ];
     println!("{}", table::table(&header, rows));
-    println!("RabbitMQ: {}.", report.broker);
+    println!("RabbitMQ: {}.", table::plain(&report.broker));
     if let Some(repaired) = &report.repaired {
         for misfit in repaired {
             println!("{} {}: mended", misfit.id, misfit.problem.code());

@@ -12,12 +12,32 @@ pub(super) async fn run(store: &Store, output: Output) -> anyhow::Result<Ended> 
         println!("{}", table::json(&balances)?);
     } else {
         let rows = balances.iter().map(|b| {
-            let counts = [b.accepted, b.duplicate, b.processed, b.dead, b.held, b.in_flight, b.unaccounted];
+            let counts = [
+                b.accepted,
+                b.duplicate,
+                b.replacements,
+                b.processed,
+                b.dead,
+                b.discarded,
+                b.held,
+                b.in_flight,
+                b.unaccounted,
+            ];
             let counts = counts.iter().map(i64::to_string);
             [b.source.clone()].into_iter().chain(counts).collect()
         });
-        let header =
-            ["source", "accepted", "duplicate", "processed", "dead", "held", "in flight", "unaccounted"];
+        let header = [
+            "source",
+            "accepted",
+            "duplicate",
+            "by edit",
+            "processed",
+            "dead",
+            "discarded",
+            "held",
+            "in flight",
+            "unaccounted",
+        ];
         println!("{}", table::table(&header, rows));
     }
     let is_balanced = balances.iter().all(|balance| balance.unaccounted == 0);

@@ -57,7 +57,7 @@ pub(super) async fn check(store: &Store, config: &Config, output: Output) -> any
         );
     } else {
         for difference in &found {
-            println!("{difference}");
+            println!("{}", table::plain(difference));
         }
         if found.is_empty() {
             println!("The topology is as it must be.");

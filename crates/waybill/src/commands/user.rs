@@ -1,17 +1,16 @@
 //! `waybill user add|list|password|role|disable|sessions|logout`: the console's users. Each change is
-//! put on the audit trail before it is made.
+//! on the audit trail in the transaction that makes it.
 
 use std::io::{IsTerminal as _, Read as _, Write as _};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, bail};
-use serde_json::{Value as Json, json};
-use waybill_console::secret;
-use waybill_store::audit::Act;
+use waybill_console::{Role, secret};
+use waybill_store::audit::By;
 use waybill_store::{Store, StoreError};
 
-use super::Ended;
-use crate::cli::{By, Output, User};
+use super::{Ended, nobody};
+use crate::cli::{Output, User, Who};
 use crate::table;
 
 /// Sessions that are listed.
@@ -19,53 +18,57 @@ const LISTED_MAX: u32 = 1000;
 /// Bytes of a password's line.
 const LINE_MAX: u64 = 4096;
 
-pub(super) async fn run(store: &Store, command: User) -> anyhow::Result<Ended> {
+pub(super) async fn run(store: &Store, command: User, who: &Who) -> anyhow::Result<Ended> {
     match command {
-        User::Add { name, role, by } => {
-            let hash = hash()?;
-            note(store, &by, "add user", &json!({"user": name, "role": role.as_str()})).await?;
-            match store.add_console_user(&name, &hash, role.as_str()).await {
-                Ok(true) => println!("{name} may log in to the console, as {}.", role.as_str()),
-                Ok(false) => {
-                    eprintln!("there is a user {name}: waybill user password|role changes them");
-                    return Ok(Ended::Usage);
-                }
-                Err(StoreError::Refused(_)) => {
-                    eprintln!("{name} is no user's name: small letters, digits, and . _ @ -, at most 63");
-                    return Ok(Ended::Usage);
-                }
-                Err(error) => return Err(error.into()),
-            }
-            Ok(Ended::Done)
+        User::List { output } => return list(store, output).await,
+        User::Sessions { output } => return sessions(store, output).await,
+        _ => {}
+    }
+    let Some(actor) = who.acting() else { return Ok(nobody()) };
+    change(store, command, By::actor(&actor)).await
+}
+
+async fn change(store: &Store, command: User, by: By<'_>) -> anyhow::Result<Ended> {
+    match command {
+        User::Add { name, role } => add(store, &name, role, by).await,
+        User::Password { name } => {
+            let done = store.set_console_password(&name, &hash()?, by).await?;
+            Ok(changed(&name, done, "has another password"))
         }
-        User::List { output } => list(store, output).await,
-        User::Password { name, by } => {
-            let hash = hash()?;
-            note(store, &by, "set password", &json!({"user": name})).await?;
-            Ok(changed(&name, store.set_console_password(&name, &hash).await?, "has another password"))
-        }
-        User::Role { name, role, by } => {
-            note(store, &by, "set role", &json!({"user": name, "role": role.as_str()})).await?;
+        User::Role { name, role } => {
             let said = format!("is {} now", role.as_str());
-            Ok(changed(&name, store.set_console_role(&name, role.as_str()).await?, &said))
+            Ok(changed(&name, store.set_console_role(&name, role.as_str(), by).await?, &said))
         }
-        User::Disable { name, undo, by } => {
-            let (action, said) = if undo {
-                ("enable user", "may log in again")
-            } else {
-                ("disable user", "may not log in any more")
-            };
-            note(store, &by, action, &json!({"user": name})).await?;
-            Ok(changed(&name, store.set_console_disabled(&name, !undo).await?, said))
+        User::Disable { name, undo: false } => {
+            Ok(changed(&name, store.disable_console_user(&name, by).await?, "may not log in any more"))
         }
-        User::Sessions { output } => sessions(store, output).await,
-        User::Logout { name, by } => {
-            note(store, &by, "end sessions", &json!({"user": name})).await?;
-            let ended = store.close_console_sessions(&name).await?;
+        User::Disable { name, undo: true } => {
+            Ok(changed(&name, store.enable_console_user(&name, by).await?, "may log in again"))
+        }
+        User::Logout { name } => {
+            let ended = store.close_console_sessions(&name, by).await?;
             println!("{ended} session(s) of {name} ended.");
             Ok(if ended == 0 { Ended::Nothing } else { Ended::Done })
         }
+        User::List { output } => list(store, output).await,
+        User::Sessions { output } => sessions(store, output).await,
     }
+}
+
+async fn add(store: &Store, name: &str, role: Role, by: By<'_>) -> anyhow::Result<Ended> {
+    match store.add_console_user(name, &hash()?, role.as_str(), by).await {
+        Ok(true) => println!("{name} may log in to the console, as {}.", role.as_str()),
+        Ok(false) => {
+            eprintln!("there is a user {name}: waybill user password|role changes them");
+            return Ok(Ended::Usage);
+        }
+        Err(StoreError::Refused(_)) => {
+            eprintln!("{name} is no user's name: small letters, digits, and . _ @ -, at most 63");
+            return Ok(Ended::Usage);
+        }
+        Err(error) => return Err(error.into()),
+    }
+    Ok(Ended::Done)
 }
 
 fn changed(name: &str, was: bool, said: &str) -> Ended {
@@ -76,13 +79,6 @@ fn changed(name: &str, was: bool, said: &str) -> Ended {
         eprintln!("there is no user {name}: waybill user list shows them");
         Ended::Nothing
     }
-}
-
-async fn note(store: &Store, by: &By, action: &str, detail: &Json) -> anyhow::Result<()> {
-    let actor = by.actor.as_deref().map(str::trim).filter(|actor| !actor.is_empty());
-    let actor = actor.context("neither --actor nor USER says who does this: the audit trail needs it")?;
-    let act = Act { actor, action, reason: "not stated", subjects: &[], source: None, detail };
-    store.audit(act).await.context("nothing was changed: the audit trail cannot be written")
 }
 
 /// The hash of a password: typed twice without showing it, or the first line of standard input.

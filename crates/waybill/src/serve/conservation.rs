@@ -12,9 +12,11 @@ use uuid::Uuid;
 use waybill_store::Store;
 use waybill_store::conservation::{KeyCursor, Misfit, first_id_at};
 use waybill_store::directory::Directory;
+use waybill_store::problem::Problem;
 
 use super::standing::Standing;
 use super::sweep::{Done, Sweep};
+use crate::keys;
 use crate::mend::mend;
 
 /// Open problems that are kept in memory; more are found again when these are mended.
@@ -23,6 +25,8 @@ const OPEN_MAX: usize = 10_000;
 const WINDOW_BUDGET: Duration = Duration::from_millis(300);
 /// A round through everything takes at most this.
 const ROUND_MAX: Duration = Duration::from_hours(12);
+/// Bodies that are read again for their keys in one pass.
+const BODIES_MAX: usize = 100;
 /// Lines about single messages that one pass writes into the log.
 const LOGGED_MAX: usize = 100;
 
@@ -53,6 +57,7 @@ pub(super) struct Conservation {
     held: Uuid,
     keys: KeyCursor,
     listed: Uuid,
+    bodies: KeyCursor,
 }
 
 impl Conservation {
@@ -69,6 +74,7 @@ impl Conservation {
             held: Uuid::nil(),
             keys: KeyCursor::START,
             listed: Uuid::nil(),
+            bodies: KeyCursor::START,
         }
     }
 
@@ -87,6 +93,10 @@ impl Conservation {
         found.extend(misfits);
         let (misfits, next) = self.store.look_at_listed(self.listed, page).await?;
         self.listed = next;
+        found.extend(misfits);
+        let known = self.directory.snapshot();
+        let (misfits, next) = keys::missing(&self.store, &known, self.bodies).await?;
+        self.bodies = next;
         found.extend(misfits);
         found.sort_unstable();
         found.dedup();
@@ -122,8 +132,16 @@ impl Conservation {
     async fn still_wrong(&self, found: &[Misfit]) -> anyhow::Result<Vec<Misfit>> {
         let unseen: Vec<Uuid> =
             self.open.iter().filter(|misfit| !found.contains(misfit)).map(|misfit| misfit.id).collect();
-        let look = self.store.look_at(&unseen, self.limits.claim_s_max).await?;
-        Ok(look.misfits.into_iter().filter(|misfit| self.open.contains(misfit)).collect())
+        let mut found = self.store.look_at(&unseen, self.limits.claim_s_max).await?.misfits;
+        let keyless: Vec<Uuid> = self
+            .open
+            .iter()
+            .filter(|misfit| misfit.problem == Problem::OrderMissing && unseen.contains(&misfit.id))
+            .take(BODIES_MAX)
+            .map(|misfit| misfit.id)
+            .collect();
+        found.extend(keys::still_missing(&self.store, &self.directory.snapshot(), &keyless).await?);
+        Ok(found.into_iter().filter(|misfit| self.open.contains(misfit)).collect())
     }
 
     /// Names what is new, in the log and in the ledger.
@@ -155,6 +173,8 @@ impl Sweep for Conservation {
         let mended = mend(&self.store, &known, &self.open, self.limits.claim_s_max).await?;
         let mut found = self.look().await?;
         found.extend(self.still_wrong(&found).await?);
+        found.sort_unstable();
+        found.dedup();
         found.truncate(OPEN_MAX);
         self.name(&found).await?;
         let mut counts: BTreeMap<String, i64> = BTreeMap::new();

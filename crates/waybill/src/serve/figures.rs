@@ -62,6 +62,8 @@ impl Sweep for Figures {
         for figures in self.store.source_figures().await? {
             metrics::gauge!("waybill_overdue_messages", "source" => figures.source.clone())
                 .set(number(figures.overdue));
+            metrics::gauge!("waybill_source_paused", "source" => figures.source.clone())
+                .set(if figures.paused { 1.0 } else { 0.0 });
             metrics::gauge!("waybill_source_silence_max_seconds", "source" => figures.source.clone())
                 .set(figures.silence_s_max);
             metrics::gauge!("waybill_source_silent_seconds", "source" => figures.source)

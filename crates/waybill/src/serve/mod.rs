@@ -5,6 +5,7 @@
 //! so two passes at once find that the other was there.
 
 mod abandoned;
+mod audited;
 mod buried;
 mod conservation;
 mod declared;
@@ -132,6 +133,8 @@ fn start_sweeps(
     }
     let overdue = overdue::Overdue { store: store.clone(), named: std::collections::BTreeSet::new() };
     lifecycle.component("overdue", run(overdue, seldom, stop()));
+    let audited = audited::Audited { store: store.clone(), logged: None };
+    lifecycle.component("audited", run(audited, seldom, stop()));
     let retention = retention::Retention { store: store.clone(), rows_max };
     lifecycle.component("retention", run(retention, seldom, stop()));
     lifecycle.component("drain", run(drain::Drain::new(store.clone(), directory.clone()), every, stop()));

@@ -41,6 +41,7 @@ impl Sweep for Retention {
             Ok(None) | Err(StoreError::Contended(_)) => {}
             Err(error) => return Err(error.into()),
         }
+        changed += self.store.let_decisions_go(self.rows_max).await?;
         self.store.forget_findings(FINDINGS_DAYS, self.rows_max).await?;
         Ok(Done::changed(changed))
     }

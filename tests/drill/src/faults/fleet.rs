@@ -72,7 +72,7 @@ impl Fleet {
                     let more = [("LD_PRELOAD", shim), ("DRILL_CLOCK_OFFSET_S", seconds.to_string())];
                     stage.fleet.members[at].more =
                         more.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-                    restart(stage, at).await?;
+                    stage.fleet.restart(at).await?;
                 }
                 Ok(())
             }
@@ -121,7 +121,7 @@ impl Fleet {
             Self::Skewed(role, _) => {
                 for at in roles(stage, Some(role)) {
                     stage.fleet.members[at].more.clear();
-                    restart(stage, at).await?;
+                    stage.fleet.restart(at).await?;
                 }
             }
             Self::Killed(_) | Self::Rolled | Self::Hurried(_) | Self::Scaled => {}
@@ -148,18 +148,9 @@ fn roles(stage: &Stage, role: Option<Role>) -> Vec<usize> {
         .collect()
 }
 
-/// Stops a process in good order and starts it again.
-async fn restart(stage: &mut Stage, at: usize) -> Result<()> {
-    let member = &mut stage.fleet.members[at];
-    member.signal("TERM")?;
-    let code = member.ended(STOP).await?;
-    ensure!(code == Some(0), "{} ended with {code:?} instead of 0 when it was told to stop", member.name);
-    stage.fleet.start(at)
-}
-
 async fn roll(stage: &mut Stage) -> Result<()> {
     for at in roles(stage, None) {
-        restart(stage, at).await?;
+        stage.fleet.restart(at).await?;
         stage.fleet.ready().await?;
     }
     Ok(())

@@ -6,6 +6,7 @@
 mod broker;
 mod client;
 mod fleet;
+mod late;
 mod ledger;
 mod network;
 mod points;
@@ -79,11 +80,14 @@ pub struct Force {
 }
 
 impl Fault {
-    /// Whether the two can be injected together: they break different things.
+    /// Whether the two can be injected together: they break different things. What goes through all
+    /// processes waits for each, so it does not go with what ends one of them.
     pub fn goes_with(&self, other: &Self) -> bool {
-        let fleet = [self.subject, other.subject].contains(&Subject::Fleet);
-        let whole = |fault: &Self| matches!(fault.act, Act::Fleet(_));
-        self.subject != other.subject && !(fleet && (whole(self) && whole(other)))
+        let fleet = [self, other].iter().any(|fault| matches!(fault.act, Act::Fleet(_)));
+        let outside = [self, other]
+            .iter()
+            .any(|fault| matches!(fault.subject, Subject::Partner | Subject::Ledger | Subject::Broker));
+        self.subject != other.subject && (!fleet || outside)
     }
 
     /// Its place in a pair: what is injected by way of RabbitMQ and PostgreSQL comes before what makes

@@ -4,6 +4,7 @@ use anyhow::{Context as _, Result, ensure};
 use reqwest::Method;
 use serde_json::json;
 
+use super::late;
 use super::service::piled_up;
 use crate::fleet::Role;
 use crate::run::{Patience, until};
@@ -36,7 +37,7 @@ pub(super) enum Lure {
     AbandonedClaim,
     /// A dead letter of RabbitMQ's own.
     DeadLetter,
-    /// So much work that a batch is full.
+    /// So much work that it is stopped with visits in hand; it goes on when another has finished them.
     Backlog,
 }
 
@@ -86,6 +87,10 @@ impl Point {
             Ok(stage.fleet.members[at].is_stopped())
         })
         .await?;
+        if self.lure == Lure::Backlog {
+            let finished = late::overtaken(stage, at, self.at).await?;
+            return Ok(format!("{name} stood still at {}, and {finished}", self.at));
+        }
         Ok(format!("{name} stood still at {}", self.at))
     }
 

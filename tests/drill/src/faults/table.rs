@@ -40,7 +40,7 @@ pub const FAULTS: &[Fault] = &[
     fault("worker.after_commit.stop", "worker stopped after the commit, before the ack", Subject::Worker, point(Role::Worker, "worker.after_commit", How::Stop, Lure::None)),
     fault("worker.after_ack.kill", "worker killed after the ack", Subject::Worker, point(Role::Worker, "worker.after_ack", How::Kill, Lure::None)),
     fault("worker.after_ack.stop", "worker stopped after the ack", Subject::Worker, point(Role::Worker, "worker.after_ack", How::Stop, Lure::None)),
-    fault("worker.after_process.stop_full", "worker stopped with a full batch processed, nothing written", Subject::Worker, point(Role::Worker, "worker.after_process", How::Stop, Lure::Backlog)),
+    fault("worker.after_process.stop_full", "worker stopped with visits processed, nothing written, until another has finished them", Subject::Worker, point(Role::Worker, "worker.after_process", How::Stop, Lure::Backlog)),
     fault("sweep.before_record.kill", "serve killed before abandoned claims are given back", Subject::Serve, point(Role::Serve, "sweep.before_record", How::Kill, Lure::AbandonedClaim)),
     fault("sweep.after_record.kill", "serve killed after abandoned claims were given back", Subject::Serve, point(Role::Serve, "sweep.after_record", How::Kill, Lure::AbandonedClaim)),
     fault("intake.after_take.kill", "serve killed with a dead letter of RabbitMQ's taken", Subject::Serve, point(Role::Serve, "intake.after_take", How::Kill, Lure::DeadLetter)),

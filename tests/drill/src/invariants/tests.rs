@@ -35,6 +35,7 @@ fn row(n: u8) -> Row {
         successes: 1,
         error_class: None,
         error_reason: None,
+        replaces: None,
         is_behind_dead: false,
     }
 }
@@ -146,4 +147,27 @@ fn effects_come_in_the_order_of_the_answers() {
 fn nothing_is_stored_that_was_not_sent_and_nothing_twice() {
     check_spoilt(|_, ledger| ledger.rows.push(row(3)), &[Invariant::Phantom]);
     check_spoilt(|_, ledger| ledger.rows.push(Row { id: id(7), ..row(2) }), &[Invariant::Phantom]);
+}
+
+#[test]
+fn what_an_edit_made_is_no_phantom_but_has_an_original_to_itself() {
+    use Invariant::{Conservation, Phantom};
+    let edited = |original: u8, state: &'static str| {
+        move |_: &mut Vec<Sent>, ledger: &mut Ledger| {
+            ledger.rows[usize::from(original) - 1].state = Some(state.into());
+            ledger.effects.retain(|effect| effect.by != id(original.into()));
+            ledger.rows.push(Row { replaces: Some(id(original.into())), ..row(3) });
+            ledger.effects.push(effect(3));
+        }
+    };
+    // no partner of the drill expects a discard: that is objected to, and nothing else
+    check_spoilt(edited(2, "discarded"), &[Conservation]);
+    check_spoilt(edited(2, "dead"), &[Invariant::DeadLetter, Phantom]);
+    check_spoilt(
+        |history, ledger| {
+            edited(2, "discarded")(history, ledger);
+            ledger.rows.push(Row { replaces: Some(id(2)), ..row(4) });
+        },
+        &[Conservation, Phantom],
+    );
 }

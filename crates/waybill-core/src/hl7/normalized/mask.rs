@@ -10,6 +10,7 @@ use super::parts;
 use super::place::Name;
 use super::text::{NULL, is_null};
 use crate::hl7::Header;
+use crate::mask::length;
 
 /// The fields of MSH that are shown; 1 and 2 are the separators.
 const SHOWN: [usize; 9] = [1, 2, 7, 9, 11, 12, 15, 16, 18];
@@ -96,10 +97,6 @@ fn mask_all(value: &mut Json) {
         }
         Json::Null | Json::Bool(_) => {}
     }
-}
-
-fn length(n: usize) -> String {
-    format!("[{n}]")
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 //! warnings are bounded, and no warning or error ever holds a value.
 
 mod appointment;
+mod changed;
 mod encode;
 mod header;
 mod mask;
@@ -37,6 +38,7 @@ use self::segments::Segments;
 use self::warnings::Warnings;
 use super::Header;
 
+pub use changed::changed_places;
 pub use encode::{NotNormalized, from_normalized};
 pub use mask::{mask, masked_lines};
 

@@ -64,6 +64,16 @@ async fn inspect(store: &Store, checks: &mut Checks) -> Result<(), StoreError> {
     let overdue: i64 = sources.iter().map(|source| source.overdue).sum();
     let reason = format!("{overdue} not final after their source's deadline");
     checks.judge("overdue", overdue == 0, Verdict::Warn, reason, "runbook, WaybillMessagesOverdue");
+    let paused: Vec<&str> =
+        sources.iter().filter(|source| source.paused).map(|source| source.source.as_str()).collect();
+    let reason = if paused.is_empty() { "none".to_owned() } else { format!("paused: {}", paused.join(", ")) };
+    checks.judge(
+        "paused",
+        paused.is_empty(),
+        Verdict::Warn,
+        reason,
+        "when its time is over: `waybill source resume NAME`",
+    );
     let silent: Vec<&str> = sources
         .iter()
         .filter(|source| source.silence_s_max > 0.0)

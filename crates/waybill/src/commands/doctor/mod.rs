@@ -5,6 +5,7 @@ mod ledger;
 mod postgres;
 mod processes;
 mod rabbitmq;
+mod upkeep;
 mod verdict;
 
 use std::time::Duration;

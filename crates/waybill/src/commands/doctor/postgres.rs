@@ -3,6 +3,7 @@
 use waybill_store::Store;
 use waybill_store::health::Health;
 
+use super::upkeep;
 use super::verdict::{Check, Checks, Verdict};
 
 /// The oldest that is supported.
@@ -22,6 +23,7 @@ pub(super) async fn look(store: &Store) -> Vec<Check> {
             return checks.finish();
         }
     }
+    upkeep::look(store, &mut checks).await;
     match store.migrations().await {
         Ok(found) => {
             let reason = format!("{} of {} migrations are applied", found.before, found.now);

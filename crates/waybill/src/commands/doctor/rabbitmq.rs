@@ -29,11 +29,15 @@ pub(super) async fn look(store: &Store, config: &Config) -> Vec<Check> {
     };
     let depths = over_amqp(&broker, &lanes, &mut checks).await;
     let seen = if let Some(api) = &api {
+        permissions(api, broker.user(), &lanes, &mut checks).await;
         over_api(api, &lanes, &mut checks).await
     } else {
-        for check in ["version", "alarms", "quorum", "blocked", "policies"] {
+        for check in ["permissions", "version", "alarms", "quorum", "blocked", "policies"] {
             checks.note(check, Verdict::Unknown, "no management API is configured", NO_API);
         }
+        let reason = "what consumers have in hand is not known: in a lane with consumers and without \
+                      traffic, lost envelopes are not looked for";
+        checks.note("lost", Verdict::Unknown, reason, NO_API);
         None
     };
     if let Some(depths) = depths {
@@ -141,6 +145,45 @@ async fn over_api(api: &Api, lanes: &[String], checks: &mut Checks) -> Option<Se
             checks.note("policies", Verdict::Unknown, error.to_string(), API_DOWN);
             None
         }
+    }
+}
+
+/// What the user of `amqp.url` may do. Each program may have a user of its own, so that what one lacks
+/// may be what another has.
+async fn permissions(api: &Api, user: &str, lanes: &[String], checks: &mut Checks) {
+    let given = match api.permissions(user).await {
+        Ok(Some(given)) => given,
+        Ok(None) => {
+            let reason = format!("user {user} has no permissions in this virtual host");
+            checks.note("permissions", Verdict::Fail, reason, "rabbitmqctl set_permissions");
+            return;
+        }
+        Err(error) => {
+            let remedy = "compare by hand (rabbitmqctl list_permissions): the API shows it to the tag \
+                          `administrator` alone";
+            checks.note("permissions", Verdict::Unknown, error.to_string(), remedy);
+            return;
+        }
+    };
+    let needs = given.needs(lanes);
+    let named = |is_given: Option<bool>| {
+        let such = needs.iter().filter(|need| need.is_given == is_given);
+        let such: Vec<String> = such.map(|need| format!("{} {}", need.right, need.name)).collect();
+        such.join(", ")
+    };
+    let (lacking, unread) = (named(Some(false)), named(None));
+    if !lacking.is_empty() {
+        let reason = format!("user {user} may not {lacking}");
+        let remedy = "rabbitmqctl set_permissions, unless another program's user has it; without \
+                      configure, nothing that is missing is declared again";
+        checks.note("permissions", Verdict::Warn, reason, remedy);
+    }
+    if !unread.is_empty() {
+        let reason = format!("user {user} has patterns that are not plain text: {unread}");
+        checks.note("permissions", Verdict::Unknown, reason, "compare by hand: rabbitmqctl list_permissions");
+    }
+    if lacking.is_empty() && unread.is_empty() {
+        checks.ok("permissions", format!("user {user} may publish, consume and declare"));
     }
 }
 

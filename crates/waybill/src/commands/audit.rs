@@ -1,0 +1,95 @@
+//! `waybill audit list` and `verify`: who did what, and that nobody changed what it says. Looking at the
+//! trail is not an act on it.
+
+use chrono::SecondsFormat;
+use serde_json::json;
+use uuid::Uuid;
+use waybill_core::audit::{Break, Head, Kind};
+use waybill_core::credential::hex;
+use waybill_store::Store;
+use waybill_store::audit_trail::Filter;
+
+use super::Ended;
+use crate::cli::{Acts, Audit, Output, Who};
+use crate::table;
+
+pub(super) async fn run(store: &Store, command: Audit, who: &Who) -> anyhow::Result<Ended> {
+    match command {
+        Audit::List { acts, output } => list(store, who.actor.clone(), *acts, output).await,
+        Audit::Verify { expect, output } => verify(store, expect, output).await,
+    }
+}
+
+async fn list(store: &Store, actor: Option<String>, acts: Acts, output: Output) -> anyhow::Result<Ended> {
+    let Acts { action, message, source, since, until, before, limit } = acts;
+    let filter = Filter { actor, action, message, source, since, until, before };
+    let listed = store.acts(&filter, limit).await?;
+    if output.json {
+        println!("{}", table::json(&listed)?);
+    } else if listed.is_empty() {
+        println!("No such acts.");
+    } else {
+        let rows = listed.iter().map(|act| {
+            vec![
+                act.position.to_string(),
+                act.at.to_rfc3339_opts(SecondsFormat::Secs, true),
+                act.actor.clone(),
+                act.action.clone(),
+                [act.source.clone(), about(&act.subjects)]
+                    .into_iter()
+                    .flatten()
+                    .collect::<Vec<_>>()
+                    .join(", "),
+                act.reason.clone(),
+            ]
+        });
+        println!("{}", table::table(&["position", "when", "who", "did", "to", "why"], rows));
+        if listed.len() == limit as usize
+            && let Some(last) = listed.last()
+        {
+            println!("There may be more: --before {}.", last.position);
+        }
+    }
+    Ok(if listed.is_empty() { Ended::Nothing } else { Ended::Done })
+}
+
+fn about(subjects: &[Uuid]) -> Option<String> {
+    match subjects {
+        [] => None,
+        [one] => Some(one.to_string()),
+        [first, others @ ..] => Some(format!("{first} and {} more", others.len())),
+    }
+}
+
+async fn verify(store: &Store, expect: Option<Head>, output: Output) -> anyhow::Result<Ended> {
+    let proof = store.prove_audit(expect).await?;
+    let head = proof.head;
+    if output.json {
+        let proof = json!({
+            "ok": proof.broken.is_none(), "position": head.position, "hash": hex(&head.hash),
+            "head": head.to_string(), "broken": proof.broken,
+        });
+        println!("{}", table::json(&proof)?);
+    } else {
+        match proof.broken {
+            None => {
+                println!("{} acts, each as it was written.", head.position);
+                println!("Keep this elsewhere; it shows later that the end was not cut off:");
+                println!("waybill audit verify --expect {head}");
+            }
+            Some(Break { position, kind }) => {
+                println!("At position {position}: {}.", said(kind));
+                println!("The {} acts before it fit. See docs/RUNBOOK.md, waybill audit.", head.position);
+            }
+        }
+    }
+    Ok(if proof.broken.is_none() { Ended::Done } else { Ended::Wrong })
+}
+
+const fn said(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Changed => "this act, or its hash, is not what was written",
+        Kind::Removed => "one or more acts were removed here",
+        Kind::Inserted => "this act was not written when it says; it was inserted",
+    }
+}
