@@ -24,6 +24,7 @@ mod hardening;
 mod idempotency;
 mod interleaving;
 mod order;
+mod plans;
 mod process;
 mod publish;
 mod race;

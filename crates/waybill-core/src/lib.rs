@@ -18,5 +18,6 @@ pub mod lifecycle;
 pub mod mask;
 pub mod ordering;
 pub mod outcome;
+pub mod plan;
 pub mod recovery;
 pub mod source;

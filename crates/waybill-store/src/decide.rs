@@ -6,8 +6,9 @@
 //! decision is one guarded transition with its row in `decision` and one on the audit trail for all that
 //! were decided upon together, so a second one changes nothing.
 
+use chrono::{DateTime, Utc};
 use serde_json::json;
-use sqlx::PgConnection;
+use sqlx::{PgConnection, Postgres, Transaction};
 use uuid::Uuid;
 
 use crate::audit::{self, By};
@@ -34,8 +35,8 @@ macro_rules! decided {
                  where id = any($1) and state = 'dead'
                  order by id for update
              ), noted as (
-                 insert into decision (id, verb, reason, dead_at, error_class, error_reason, places)
-                 select id, $2, $3, finished_at, error_class, error_reason,
+                 insert into decision (id, verb, reason, plan, dead_at, error_class, error_reason, places)
+                 select id, $2, $3, $4, finished_at, error_class, error_reason,
                         (select count(*) from ordering o where o.id = letter.id)
                         + (select count(*) from skipped s where s.id = letter.id)
                  from letter order by id
@@ -64,15 +65,7 @@ impl Store {
         few(ids)?;
         let mut transaction = self.begin().await?;
         ordering::lock(&mut transaction, ids).await?;
-        let replayed: Vec<Uuid> = sqlx::query_scalar(decided!(
-            "set state = 'accepted', due_at = now(), finished_at = null, attempts_base = attempts"
-        ))
-        .bind(ids)
-        .bind("replay")
-        .bind(by.reason)
-        .fetch_all(&mut *transaction)
-        .await?;
-        ordering::rejoin(&mut transaction, &replayed).await?;
+        let replayed = replay_locked(&mut transaction, ids, by.reason, None).await?;
         account(&mut transaction, by, "replay", &replayed).await?;
         transaction.commit().await?;
         Ok(replayed)
@@ -92,6 +85,7 @@ impl Store {
                 .bind(ids)
                 .bind("discard")
                 .bind(by.reason)
+                .bind(None::<i64>)
                 .fetch_all(&mut *transaction)
                 .await?;
         ordering::give_up(&mut transaction, &discarded).await?;
@@ -115,6 +109,54 @@ pub(crate) async fn account(
         return Ok(());
     }
     audit::write(connection, by.on_messages(action, decided, &json!({}))).await
+}
+
+/// A dead letter, and which of its deaths.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Death {
+    /// The message.
+    pub id: Uuid,
+    /// When it died.
+    pub at: DateTime<Utc>,
+}
+
+/// Verb `replay` for a plan, in its transaction: those of at most [`DECIDED_MAX`] letters that are
+/// dead of the same death still. The caller has locked their keys.
+pub(crate) async fn replay_deaths(
+    transaction: &mut Transaction<'static, Postgres>,
+    deaths: &[Death],
+    plan: i64,
+) -> Result<Vec<Uuid>, StoreError> {
+    let same: Vec<Uuid> = sqlx::query_scalar(
+        "select p.id from unnest($1::uuid[], $2::timestamptz[]) as g (id, dead_at)
+         join progress p on p.id = g.id and p.finished_at = g.dead_at
+         where p.state = 'dead' order by p.id for update of p",
+    )
+    .bind(deaths.iter().map(|death| death.id).collect::<Vec<_>>())
+    .bind(deaths.iter().map(|death| death.at).collect::<Vec<_>>())
+    .fetch_all(&mut **transaction)
+    .await?;
+    replay_locked(transaction, &same, None, Some(plan)).await
+}
+
+/// Verb `replay`, in a transaction that has locked the keys.
+async fn replay_locked(
+    transaction: &mut Transaction<'static, Postgres>,
+    ids: &[Uuid],
+    reason: Option<&str>,
+    plan: Option<i64>,
+) -> Result<Vec<Uuid>, StoreError> {
+    let replayed: Vec<Uuid> = sqlx::query_scalar(decided!(
+        "set state = 'accepted', due_at = now(), finished_at = null, attempts_base = attempts"
+    ))
+    .bind(ids)
+    .bind("replay")
+    .bind(reason)
+    .bind(plan)
+    .fetch_all(&mut **transaction)
+    .await?;
+    ordering::rejoin(transaction, &replayed).await?;
+    Ok(replayed)
 }
 
 pub(crate) fn few(ids: &[Uuid]) -> Result<(), StoreError> {

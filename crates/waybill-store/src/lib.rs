@@ -28,6 +28,7 @@ pub mod message;
 pub mod migrate;
 mod ordering;
 pub mod overdue;
+pub mod plan;
 pub mod pool;
 pub mod problem;
 pub mod record;

@@ -215,6 +215,7 @@ async fn decisions(snapshot: &mut PgConnection, id: Uuid) -> Result<Vec<Event>, 
                      when 'replay' then 'replayed'
                      when 'undo' then 'discard undone' || case when d.out_of_order then ', out of order' else '' end
                      else case when x.id is null then 'discarded' else 'replaced by ' || x.id end end
+                     || coalesce(' by plan ' || d.plan, '')
                      || coalesce(': ' || d.reason, ''))) t (at, what)
              where d.id = $1
              union all

@@ -28,7 +28,7 @@ pub struct Window {
 pub struct Leased {
     /// The message.
     pub id: Uuid,
-    /// How often it was attempted.
+    /// How often it was attempted since it was accepted or last replayed.
     pub attempts: u32,
     /// The sender's trace context, where it gave one.
     pub traceparent: Option<String>,
@@ -97,7 +97,8 @@ set lease = case when not parked then token.lease end,
     due_at = case when parked then now() + $4 else due_at end
 from sorted, token
 where p.id = sorted.id
-returning p.id, p.attempts, p.traceparent, p.lease";
+-- attempts since it was accepted or last replayed: what makes a message suspect
+returning p.id, p.attempts - p.attempts_base as attempts, p.traceparent, p.lease";
 
 /// For how long a paused source's due rows are parked at a time: long enough to cost next to nothing,
 /// and not so long that the conservation check would take the time for a wrong one.

@@ -29,6 +29,32 @@ pub struct Serve {
     pub claim_lease_s: u64,
 }
 
+/// The section `plans`: replay plans.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Plans {
+    /// Dead letters in one plan.
+    pub items_max: u32,
+    /// Plans that run at once.
+    pub active_max: u32,
+    /// Replays of one plan whose outcome is not known yet.
+    pub window_max: u32,
+    /// Between two steps of a plan, in milliseconds.
+    pub step_ms: u64,
+}
+
+impl Plans {
+    /// What is wrong with the values; empty: nothing.
+    fn mistakes(&self) -> Vec<&'static str> {
+        let rules = [
+            ((1..=10_000_000).contains(&self.items_max), "plans.items_max must be from 1 to 10000000"),
+            (self.active_max > 0, "plans.active_max must be above 0"),
+            ((1..=100_000).contains(&self.window_max), "plans.window_max must be from 1 to 100000"),
+            (self.step_ms > 0, "plans.step_ms must be above 0"),
+        ];
+        rules.into_iter().filter(|(fine, _)| !fine).map(|(_, rule)| rule).collect()
+    }
+}
+
 /// What of the section `worker` the sweeps must know.
 #[derive(Debug, Clone, Deserialize)]
 struct Worker {
@@ -82,6 +108,8 @@ pub struct Config {
     pub serve: Serve,
     /// The section `discard`.
     pub discard: Discard,
+    /// The section `plans`.
+    pub plans: Plans,
     /// The section `console`.
     pub console: waybill_console::Config,
     /// The section `process`.
@@ -130,6 +158,7 @@ impl Config {
             serve.claim_lease_s = worker.claim_lease_s;
         }
         let discard: Option<Discard> = layers.section("discard");
+        let plans: Option<Plans> = layers.section("plans");
         let console: Option<waybill_console::Config> = layers.section("console");
         let process = layers.section("process");
         if needs.contains(&Need::Ledger) {
@@ -160,6 +189,9 @@ impl Config {
                 "discard.undo_s_max must be at most 86400: what an undo needs is kept for a day",
             );
         }
+        for mistake in plans.iter().flat_map(Plans::mistakes) {
+            layers.check(false, mistake);
+        }
         if let (Some(relay), Some(amqp)) = (&relay, &amqp) {
             for mistake in relay.mistakes(Duration::from_millis(amqp.timeout_ms)) {
                 layers.check(false, mistake);
@@ -177,6 +209,7 @@ impl Config {
                 relay: relay?,
                 serve: serve?,
                 discard: discard?,
+                plans: plans?,
                 console: console?,
                 process: process?,
             })

@@ -44,7 +44,7 @@ async fn decisions_are_on_the_trail_once_for_all_that_were_decided_together() {
         let partners = world.everything().await;
         let [one, two, three] = dead(&world, &partners["tis"]).await;
         let unknown = "01890a5d-ac96-774b-bcce-b302099a8057";
-        assert_eq!(waybill(&world, &["dead", "replay", &one, &two, unknown, "--reason", "fixed"]).0, Some(0));
+        assert_eq!(waybill(&world, &["dead", "replay", &one, &two, unknown, "--why", "fixed"]).0, Some(0));
         let acts = list(&world, &["--action", "replay"]);
         assert_eq!((acts.len(), &acts[0]["actor"], &acts[0]["reason"]), (1, &json!("kim"), &json!("fixed")));
         let mut subjects: Vec<&str> =

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use uuid::Uuid;
 use waybill_store::dead::Cursor;
 
-use super::{Letters, Output, reason};
+use super::{Letters, NewPlan, Output, reason};
 
 /// Commands on dead letters.
 #[derive(Debug, Subcommand)]
@@ -47,13 +47,17 @@ pub enum Dead {
         output: Output,
     },
     /// Give dead letters another try: due again, in their old place, with a fresh allowance of attempts.
+    /// These at once, or by a plan all that match.
     Replay {
         /// The messages' ids.
-        #[arg(required = true, num_args = 1..)]
+        #[arg(required_unless_present = "why")]
         ids: Vec<Uuid>,
-        /// Why: at most 500 characters, shown with the message, to its sender too.
-        #[arg(long, value_parser = reason)]
-        reason: Option<String>,
+        /// Which, for a plan.
+        #[command(flatten)]
+        letters: Letters,
+        /// The plan.
+        #[command(flatten)]
+        plan: Box<NewPlan>,
         /// How to print.
         #[command(flatten)]
         output: Output,

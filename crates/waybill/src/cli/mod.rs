@@ -5,6 +5,7 @@ mod audit;
 mod dead;
 mod letters;
 mod message;
+mod plan;
 mod source;
 mod user;
 mod who;
@@ -17,6 +18,7 @@ pub use audit::{Acts, Audit};
 pub use dead::{Dead, Edit, Undo};
 pub use letters::{Letters, Typed};
 pub use message::{Body, Form, Message};
+pub use plan::{Move, NewPlan, Plan};
 pub use source::{Changed, Source, Until};
 pub use user::User;
 pub use who::Who;
@@ -68,6 +70,9 @@ pub enum Command {
     /// Who did what, and the proof that nobody changed what it says.
     #[command(subcommand)]
     Audit(Audit),
+    /// Replay plans; `dead replay` with a filter makes one.
+    #[command(subcommand)]
+    Plan(Plan),
     /// The console's users and their sessions.
     #[command(subcommand)]
     User(User),

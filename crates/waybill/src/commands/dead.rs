@@ -10,9 +10,10 @@ use serde_json::json;
 use uuid::Uuid;
 use waybill_store::Store;
 use waybill_store::audit::By;
+use waybill_store::dead::Filter;
 use waybill_store::decide::DECIDED_MAX;
 
-use super::{Ended, edit, nobody, undo};
+use super::{Ended, edit, nobody, plan, undo};
 use crate::cli::{Dead, Output, Who};
 use crate::config::Config;
 use crate::table;
@@ -28,9 +29,18 @@ pub(super) async fn run(store: &Store, config: &Config, command: Dead, who: &Who
             Err(mistake) => Ok(refused(&mistake)),
         },
         Dead::Show { id, output } => show::show(store, id, output).await,
-        Dead::Replay { ids, reason, output } => {
+        Dead::Replay { ids, letters, plan, output } => {
             let Some(actor) = who.acting() else { return Ok(nobody()) };
-            replay(store, &ids, By { actor: &actor, reason: reason.as_deref() }, output).await
+            match filter::filter(store, &letters).await? {
+                Ok(filter) if ids.is_empty() => {
+                    plan::make(store, config, &filter, &plan, &actor, output).await
+                }
+                Ok(filter) if filter == Filter::default() => {
+                    replay(store, &ids, By { actor: &actor, reason: plan.why.as_deref() }, output).await
+                }
+                Ok(_) => Ok(refused("either ids, or a filter and --why")),
+                Err(mistake) => Ok(refused(&mistake)),
+            }
         }
         Dead::Discard { ids, reason, output } => {
             let Some(actor) = who.acting() else { return Ok(nobody()) };

@@ -9,6 +9,7 @@ mod doctor;
 mod edit;
 mod message;
 mod migrate;
+mod plan;
 mod reconcile;
 mod report;
 mod source;
@@ -101,6 +102,7 @@ async fn dispatch(command: Command, who: &Who, config: &Config) -> anyhow::Resul
         Command::Source(command) => source::run(&store, config, command, who).await,
         Command::Message(command) => message::run(&store, command, who).await,
         Command::Dead(command) => dead::run(&store, config, command, who).await,
+        Command::Plan(command) => plan::run(&store, config, command, who).await,
         Command::Audit(command) => audit::run(&store, command, who).await,
         Command::User(command) => user::run(&store, command, who).await,
         Command::Reconcile { repair, output } => reconcile::run(&store, config, repair, who, output).await,

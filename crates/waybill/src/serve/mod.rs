@@ -14,6 +14,7 @@ mod figures;
 mod forgotten;
 pub(crate) mod lost;
 mod overdue;
+mod plans;
 mod retention;
 mod skipped;
 pub(crate) mod standing;
@@ -61,8 +62,11 @@ pub async fn start(config: Config, lifecycle: &Lifecycle) -> anyhow::Result<Addr
     let directory = Directory::default();
     keep_directory(&config, &store, &directory, readiness.clone(), lifecycle);
     let api = Api::configured(&config.rabbitmq_api, broker.vhost())?;
+    let hint = Arc::new(Notify::new());
+    let plans = plans::Plans::new(store.clone(), config.plans.window_max, Arc::clone(&hint));
+    let every = Duration::from_millis(config.plans.step_ms);
+    lifecycle.component("plans", run(plans, every, lifecycle.stop()));
     if config.relay.enabled {
-        let hint = Arc::new(Notify::new());
         let guard = keep_guard(api.clone(), lifecycle);
         let relay = Relay::new(store.clone(), broker.clone(), config.relay.clone(), hint, guard, readiness);
         lifecycle.component("relay", relay.run(lifecycle.stop()));

@@ -1,0 +1,165 @@
+//! Making a plan: exactly the dead letters that one statement sees, and what waits behind them.
+
+use sqlx::{Postgres, Transaction};
+use waybill_core::plan::Policy;
+
+use super::{By, Plan, Preview, note, preview::preview, read, select};
+use crate::dead::Filter;
+use crate::dead::filter::matching;
+use crate::record::expect;
+use crate::{Store, StoreError};
+
+/// For making a plan, in milliseconds: many letters take their time.
+const MAKE_MS: u32 = 60_000;
+
+/// A plan to be made.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// Of which dead letters.
+    pub filter: &'a Filter,
+    /// The same in words; never an ordering key.
+    pub asked: &'a str,
+    /// How it is to go.
+    pub policy: &'a Policy,
+    /// Who makes it, and why.
+    pub by: By<'a>,
+    /// Items, at most.
+    pub items_max: u32,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub enum Made {
+    /// It is made, or would be.
+    Plan(Box<Plan>, Preview),
+    /// No dead letter matches.
+    Nothing,
+    /// More than may be in one plan; nothing was made.
+    TooMany,
+}
+
+/// The messages that wait behind the items. One that has another dead letter before it, in any of its
+/// keys, stays.
+const WAITS: &str = "
+with behind as materialized (
+    select o.key, min(o.seq) as seq from plan_item i join ordering o on o.id = i.id
+    where i.plan = $1 group by o.key
+), held as materialized (
+    select distinct w.id from behind b
+    join ordering w on w.key = b.key and w.seq > b.seq
+    join progress p on p.id = w.id and p.state = 'held'
+), keys as materialized (
+    select distinct o.key from held h join ordering o on o.id = h.id
+), others as materialized (
+    -- of each of their keys the first dead letter that is not in the plan
+    select o.key, min(o.seq) as seq from keys k
+    join ordering o on o.key = k.key
+    join progress d on d.id = o.id and d.state = 'dead'
+    where not exists (select from plan_item i where i.plan = $1 and i.seq = o.seq)
+    group by o.key
+)
+insert into plan_waits (plan, id, stays)
+select $1, h.id, exists (select from ordering o join others x on x.key = o.key and x.seq < o.seq
+                         where o.id = h.id)
+from held h";
+
+impl Store {
+    /// Makes a plan of all dead letters that match now, and no others, whatever dies later.
+    ///
+    /// # Errors
+    /// When the ledger is unavailable: no plan was made then, or it is unknown.
+    pub async fn make_plan(&self, wanted: Wanted<'_>) -> Result<Made, StoreError> {
+        self.make(wanted, true).await
+    }
+
+    /// What a plan would be: made, looked at, and undone.
+    ///
+    /// # Errors
+    /// When the ledger is unavailable.
+    pub async fn preview_plan(&self, wanted: Wanted<'_>) -> Result<Made, StoreError> {
+        self.make(wanted, false).await
+    }
+
+    async fn make(&self, wanted: Wanted<'_>, keep: bool) -> Result<Made, StoreError> {
+        let mut transaction = self.begin().await?;
+        sqlx::query("select set_config('statement_timeout', $1, true)")
+            .bind(MAKE_MS.to_string())
+            .execute(&mut *transaction)
+            .await?;
+        let id = begin(&mut transaction, &wanted).await?;
+        let items = pick(&mut transaction, id, &wanted).await?;
+        if items == 0 {
+            return Ok(Made::Nothing);
+        }
+        if items > u64::from(wanted.items_max) {
+            return Ok(Made::TooMany);
+        }
+        sqlx::query(WAITS).bind(id).execute(&mut *transaction).await?;
+        let items = i32::try_from(items).unwrap_or(i32::MAX);
+        let counted = sqlx::query("update plan set items = $2, waiting = $2 where id = $1")
+            .bind(id)
+            .bind(items)
+            .execute(&mut *transaction)
+            .await?;
+        expect(counted.rows_affected(), 1, "plans counted")?;
+        let seen = preview(&mut transaction, id).await?;
+        let row = sqlx::query(select!("where id = $1")).bind(id).fetch_one(&mut *transaction).await?;
+        let plan = read(&row)?;
+        if keep {
+            note(&mut transaction, &plan, "make", wanted.by).await?;
+            transaction.commit().await?;
+        } else {
+            transaction.rollback().await?;
+        }
+        Ok(Made::Plan(Box::new(plan), seen))
+    }
+}
+
+async fn begin(
+    transaction: &mut Transaction<'static, Postgres>,
+    wanted: &Wanted<'_>,
+) -> Result<i64, StoreError> {
+    let Wanted { policy, by, asked, .. } = wanted;
+    Ok(sqlx::query_scalar(
+        "insert into plan (made_by, reason, asked, canary, confirm, rate_per_s, stop_share)
+         values ($1, $2, $3, $4, $5, $6, $7) returning id",
+    )
+    .bind(by.actor)
+    .bind(by.reason)
+    .bind(asked)
+    .bind(i32::try_from(policy.canary).unwrap_or(i32::MAX))
+    .bind(policy.confirm)
+    .bind(policy.rate_per_s)
+    .bind(policy.stop_share)
+    .fetch_one(&mut **transaction)
+    .await?)
+}
+
+/// The items of a plan: one statement, so one moment. `$10` of them at most.
+macro_rules! pick {
+    ($way:ident) => {
+        concat!(
+            "insert into plan_item (plan, seq, id, dead_at, fingerprint)
+             select $9::bigint, r.seq, m.id, m.dead_at, m.fingerprint from (",
+            matching!($way, "e.id, e.dead_at, e.fingerprint", ""),
+            ") m join receipt r on r.id = m.id order by r.seq limit $10"
+        )
+    };
+}
+
+/// Fills the plan; one more than it may have says that there are too many.
+async fn pick(
+    transaction: &mut Transaction<'static, Postgres>,
+    id: i64,
+    wanted: &Wanted<'_>,
+) -> Result<u64, StoreError> {
+    let statement = if wanted.filter.key.is_some() { pick!(of_key) } else { pick!(any_key) };
+    let picked = wanted
+        .filter
+        .bind(sqlx::query(statement))
+        .bind(id)
+        .bind(i64::from(wanted.items_max) + 1)
+        .execute(&mut **transaction)
+        .await?;
+    Ok(picked.rows_affected())
+}
