@@ -53,6 +53,17 @@ const FORGET_EVERY: Duration = Duration::from_mins(10);
 /// Rows that one clearance takes away.
 const FORGOTTEN_MAX: u32 = 10_000;
 
+/// What other sections of the configuration say, and the console's decisions keep to.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// Dead letters in one replay plan.
+    pub plan_items_max: u32,
+    /// Replay plans that run at once.
+    pub plans_active_max: u32,
+    /// For so long a discard may be undone.
+    pub undo: Duration,
+}
+
 /// The console. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Console(Arc<Inner>);
@@ -60,6 +71,7 @@ pub struct Console(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     config: Config,
+    bounds: Bounds,
     store: Store,
     directory: Directory,
     proxies: Vec<Network>,
@@ -72,7 +84,12 @@ struct Inner {
 }
 
 impl Console {
-    fn new(config: Config, store: Store, directory: Directory, stop: CancellationToken) -> Self {
+    fn new(
+        (config, bounds): (Config, Bounds),
+        store: Store,
+        directory: Directory,
+        stop: CancellationToken,
+    ) -> Self {
         let proxies = config.proxy_addresses.iter().filter_map(|text| text.parse().ok()).collect();
         Self(Arc::new(Inner {
             cookies: cookie::Names::new(config.is_secure()),
@@ -84,12 +101,17 @@ impl Console {
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
             verified: Semaphore::new(VERIFIED_MAX),
             stop,
+            bounds,
             config,
         }))
     }
 
     fn config(&self) -> &Config {
         &self.0.config
+    }
+
+    fn bounds(&self) -> Bounds {
+        self.0.bounds
     }
 
     fn store(&self) -> &Store {
@@ -141,6 +163,7 @@ impl Console {
 /// When the port cannot be bound.
 pub async fn start(
     config: Config,
+    bounds: Bounds,
     store: Store,
     directory: Directory,
     lifecycle: &Lifecycle,
@@ -155,7 +178,7 @@ pub async fn start(
     let address = listener.local_addr()?;
     tracing::info!(%address, "console");
     let every = Duration::from_millis(config.sample_ms);
-    let console = Console::new(config, store.clone(), directory, lifecycle.stop());
+    let console = Console::new((config, bounds), store.clone(), directory, lifecycle.stop());
     let (router, stop) = (routes::router(&console), lifecycle.stop());
     lifecycle.component("console", async move {
         serve(listener, router, Limits::default(), stop).await;

@@ -27,9 +27,10 @@ pub(crate) struct Frame {
 }
 
 /// The navigation: path, label, the letter after `g`.
-pub(crate) const SECTIONS: [(&str, &str, char); 7] = [
+pub(crate) const SECTIONS: [(&str, &str, char); 8] = [
     ("/", "Overview", 'o'),
     ("/dead", "Dead letters", 'd'),
+    ("/plans", "Plans", 'p'),
     ("/messages", "Messages", 'm'),
     ("/sources", "Sources", 's'),
     ("/queues", "Queues and broker", 'q'),
@@ -103,6 +104,18 @@ pub(crate) fn is(name: &str, chosen: &str) -> bool {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "a template passes references")]
 pub(crate) fn n(number: &i64) -> String {
     count(*number)
+}
+
+/// A small count, as templates give it.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "a template passes references")]
+pub(crate) fn few(number: &u32) -> String {
+    count(i64::from(*number))
+}
+
+/// A span of time, as templates give it.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "a template passes references")]
+pub(crate) fn span_of(seconds: &f64) -> String {
+    span(*seconds)
 }
 
 /// A rate, as templates give it.

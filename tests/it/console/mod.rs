@@ -8,6 +8,7 @@ mod hostile;
 mod live;
 mod login;
 mod pages;
+mod plans;
 
 use browser::Browser;
 use waybill_console::{Role, secret};

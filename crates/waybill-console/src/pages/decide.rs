@@ -1,11 +1,13 @@
-//! `POST /dead/replay` and `/dead/discard`: an operator's decision, with its reason. The ledger's own
+//! `POST /dead/replay`, `/dead/discard` and `/dead/undo`: an operator's decision, with its reason. The ledger's own
 //! verbs carry it out, and put it on the audit trail in the same transaction.
 
 use axum::extract::{Form, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
+use serde::Deserialize;
 use uuid::Uuid;
 use waybill_store::audit::By;
 use waybill_store::decide::DECIDED_MAX;
+use waybill_store::undo::How;
 
 use super::{Viewer, reason};
 use crate::Console;
@@ -79,6 +81,33 @@ pub(crate) async fn discard(
     Ok(decision.answer("discard", done.discarded.len(), done.released.len()))
 }
 
+/// One discard that is to be taken back.
+#[derive(Debug, Deserialize)]
+pub(crate) struct TakenBack {
+    id: Uuid,
+    reason: String,
+    /// Whether its effects may come after those of later messages.
+    out_of_order: Option<String>,
+}
+
+/// `POST /dead/undo`
+pub(crate) async fn undo(
+    State(console): State<Console>,
+    viewer: Viewer,
+    Form(asked): Form<TakenBack>,
+) -> Result<Redirect, Failure> {
+    let by = By::actor(&viewer.visitor.name).because(reason(&asked.reason)?);
+    let how = How { grace: console.bounds().undo, out_of_order: asked.out_of_order.is_some(), by };
+    let done = console.store().undo(&[asked.id], how).await?;
+    match done.refused.first() {
+        Some((_, why)) => Err(Failure::Wrong(format!("It stays discarded: {why}. Nothing was done."))),
+        None if done.undone.is_empty() => {
+            Err(Failure::Missing(format!("There is no message {} in this ledger.", asked.id)))
+        }
+        None => Ok(Redirect::to(&format!("/messages/{}?done=undo-1-1-0", asked.id))),
+    }
+}
+
 /// What was done, in words, from the code in the address; numbers alone are taken from there, so that
 /// nobody can make the page say something else.
 pub(crate) fn said(code: Option<&str>) -> String {
@@ -86,6 +115,7 @@ pub(crate) fn said(code: Option<&str>) -> String {
     let verb = match parts.next() {
         Some("replay") => "due again",
         Some("discard") => "discarded",
+        Some("undo") => "discard taken back: a dead letter again",
         _ => return String::new(),
     };
     let numbers: Vec<u32> = parts.map_while(|part| part.parse().ok()).collect();

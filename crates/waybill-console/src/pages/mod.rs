@@ -3,9 +3,12 @@
 pub(crate) mod audit;
 pub(crate) mod dead;
 pub(crate) mod decide;
+mod letters;
 pub(crate) mod message;
 pub(crate) mod messages;
 pub(crate) mod overview;
+pub(crate) mod plan;
+pub(crate) mod plans;
 pub(crate) mod queues;
 pub(crate) mod reconciliation;
 pub(crate) mod runbook;

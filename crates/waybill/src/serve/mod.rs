@@ -72,8 +72,13 @@ pub async fn start(config: Config, lifecycle: &Lifecycle) -> anyhow::Result<Addr
         lifecycle.component("relay", relay.run(lifecycle.stop()));
     }
     let known = directory.clone();
+    let bounds = waybill_console::Bounds {
+        plan_items_max: config.plans.items_max,
+        plans_active_max: config.plans.active_max,
+        undo: config.discard.grace(),
+    };
     start_sweeps(&config, lifecycle, store, directory, (broker, api))?;
-    let console = waybill_console::start(config.console, console_store, known, lifecycle).await?;
+    let console = waybill_console::start(config.console, bounds, console_store, known, lifecycle).await?;
     Ok(Addresses { admin, console })
 }
 
