@@ -98,6 +98,9 @@ impl Failure {
             Self::Slow => {
                 (S::GATEWAY_TIMEOUT, "Too slow", "The answer took too long; narrow the search.".into())
             }
+            Self::Ledger(error @ (StoreError::Refused(_) | StoreError::Bug(_))) => {
+                (S::INTERNAL_SERVER_ERROR, "The ledger does not take this", format!("{error}."))
+            }
             Self::Ledger(error) => {
                 (S::SERVICE_UNAVAILABLE, "The ledger does not answer", format!("{error}."))
             }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use waybill_console::Role;
 
-use super::logged_in;
+use super::{Browser, logged_in};
 use crate::support::partner::{acknowledged, arrival, id, signature};
 use crate::support::{World, until};
 
@@ -99,16 +99,21 @@ async fn a_dead_letter_is_found_read_and_decided_upon() {
         );
         let page = viewer.get("/audit").await.text;
         assert!(page.contains("asked for by the ward") && page.contains("<td>log in</td>"));
-        let page = format!("/messages/{dead}");
-        let late = [chosen, ("reason", "the wrong one"), ("out_of_order", "yes")];
-        let refused = operator.post_from(&page, "/dead/undo", &late[..2]).await;
-        assert!(refused.status == 400 && refused.text.contains("has had effects since"), "{}", refused.text);
-        let undone = operator.post_from(&page, "/dead/undo", &late).await;
-        assert_eq!(undone.header("location"), format!("{page}?done=undo-1-1-0"));
+        take_back(&operator, &dead).await;
         assert_eq!(tis.state(&dead).await, "dead");
         world
     })
     .await;
+}
+
+/// Takes a discard back, whose message was overtaken meanwhile.
+async fn take_back(operator: &Browser, discarded: &str) {
+    let page = format!("/messages/{discarded}");
+    let late = [("id", discarded), ("reason", "the wrong one"), ("out_of_order", "yes")];
+    let refused = operator.post_from(&page, "/dead/undo", &late[..2]).await;
+    assert!(refused.status == 400 && refused.text.contains("has had effects since"), "{}", refused.text);
+    let undone = operator.post_from(&page, "/dead/undo", &late).await;
+    assert_eq!(undone.header("location"), format!("{page}?done=undo-1-1-0"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -45,7 +45,7 @@ async fn a_plan_is_looked_at_made_started_and_proved() {
         assert!(viewer.get("/plans").await.text.contains("There is no plan."));
         assert_eq!(viewer.get("/plans/new").await.status, 403);
         let list = operator.get("/dead?source=tis").await.text;
-        assert!(list.contains("href=\"/plans/new?source=tis&#38;class=&#38;group=&#38;text=\""), "{list}");
+        assert!(list.contains("href=\"/plans/new?source=tis&amp;class=&amp;group=&amp;text=\""), "{list}");
         let form = operator.get("/plans/new?source=tis").await.text;
         assert!(form.contains("<option value=\"tis\" selected>"), "{form}");
 
