@@ -88,6 +88,8 @@ postgres_stop() { stop_pid "$SET_DIR/postgres.pid" "PostgreSQL" 30 INT QUIT; }
 postgres_kill() {
   local pid children
   pid=$(pid_of "$SET_DIR/postgres.pid") || return 0
+  # first it stands still: a child that it starts after they are counted would outlive it, and hold its memory
+  kill -s STOP "$pid" 2>/dev/null || true
   children=$(children_of "$pid")
   # shellcheck disable=SC2086  # pids
   kill -s KILL "$pid" $children 2>/dev/null || true

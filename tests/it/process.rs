@@ -1,6 +1,6 @@
 //! Processing: retries, permanent failures, panics, hangs, refused effects.
 
-use waybill_core::kinds::conditions_of_joining::Signature;
+use waybill_core::kinds::conditions_of_joining::{KIND, Signature};
 use waybill_core::kinds::{Effect, Input, Kind};
 use waybill_core::outcome::{ErrorClass, Outcome};
 use waybill_core::source::Format;
@@ -9,7 +9,8 @@ use crate::support::partner::{id, signature};
 use crate::support::{Partner, World};
 
 /// A kind that does what its messages say.
-const OBEDIENT: &[Kind] = &[Kind { name: "conditions-of-joining", formats: &[Format::Json], process: obey }];
+const OBEDIENT: &[Kind] =
+    &[Kind { name: "conditions-of-joining", formats: &[Format::Json], process: obey, ..KIND }];
 
 fn obey(input: &Input<'_>) -> Outcome {
     let order = std::str::from_utf8(input.body).unwrap_or_default();

@@ -166,6 +166,7 @@ async fn every_verb_moves_the_states_of_the_table_and_no_other() {
                     "delete from decision",
                     "delete from replacement",
                     "delete from difference",
+                    "delete from dead_list",
                 ] {
                     sqlx::raw_sql(table).execute(&world.db).await.unwrap();
                 }

@@ -91,6 +91,13 @@ impl Pepper {
         let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).ok()?;
         Some(Self { mac })
     }
+
+    /// A key of its own for another use, named by `label`. No label begins as a partner's key does.
+    pub fn derive(&self, label: &str) -> [u8; 32] {
+        let mut mac = self.mac.clone();
+        mac.update(label.as_bytes());
+        mac.finalize().into_bytes().into()
+    }
 }
 
 /// The section `auth` of the configuration.

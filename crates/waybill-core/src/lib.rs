@@ -10,6 +10,7 @@ pub mod correction;
 pub mod credential;
 pub mod difference;
 pub mod envelope;
+pub mod find;
 pub mod fingerprint;
 pub mod hl7;
 pub mod items;

@@ -99,7 +99,7 @@ pub fn keys(source: &Source, content: Content<'_>) -> Vec<i64> {
 }
 
 /// The text of the value at `pointer`: a number and the string of its digits are the same key.
-fn at_pointer(body: &[u8], pointer: &str) -> Option<String> {
+pub(crate) fn at_pointer(body: &[u8], pointer: &str) -> Option<String> {
     let json: Value = serde_json::from_slice(body).ok()?;
     match json.pointer(pointer)? {
         Value::String(text) if !text.is_empty() => Some(text.clone()),

@@ -73,13 +73,13 @@ with candidate as materialized (
     -- an unfinished message of one of its keys stands before it, or another is in hand
     -- (laterals with limits, so that the plan never depends on statistics; where none of the batch
     -- has a key, $4 is false and not one index is asked)
-    select distinct o.id from candidate c
+    select distinct on (o.id) o.id, coalesce(before.id, hand.id) as after from candidate c
     cross join lateral (select id, key, seq from ordering where $4 and id = c.id order by id) o
     left join lateral (
-        select true as yes from ordering e
+        select true as yes, e.id from ordering e
         where e.key = o.key and e.seq < o.seq order by e.key, e.seq limit 1) before on true
     left join lateral (
-        select true as yes from in_hand h where h.key = o.key and h.id <> o.id limit 1) hand on true
+        select true as yes, h.id from in_hand h where h.key = o.key and h.id <> o.id limit 1) hand on true
     where before.yes or hand.yes
 ), free as materialized (
     -- in the ledger's order, as many as fit together; the first whatever its size
@@ -90,7 +90,9 @@ with candidate as materialized (
     window w as (order by r.seq, c.id rows unbounded preceding)
 ), held as (
     update progress p
-    set state = 'held', due_at = null, lease = null, lease_until = null
+    set state = 'held', due_at = null, lease = null, lease_until = null,
+        -- not now(): a confirm may have come while this waited for the row
+        held_at = clock_timestamp(), held_after = b.after, released_at = null
     from blocked b where p.id = b.id
     returning p.id
 ), claimed as (

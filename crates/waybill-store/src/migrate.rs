@@ -21,6 +21,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (7, "audit chain", include_str!("../migrations/0007_audit_chain.sql")),
     (8, "plans", include_str!("../migrations/0008_plans.sql")),
     (9, "console", include_str!("../migrations/0009_console.sql")),
+    (10, "find", include_str!("../migrations/0010_find.sql")),
     (11, "undo and edit", include_str!("../migrations/0011_undo_and_edit.sql")),
 ];
 /// Migrations that commit between their steps, and so run outside of a transaction.
@@ -55,6 +56,7 @@ impl Store {
         })?;
         self.keep_days_ahead().await?;
         self.list_the_dead().await?;
+        self.make_indexes().await?;
         Ok(Migrated { before, now: MIGRATIONS.len() })
     }
 

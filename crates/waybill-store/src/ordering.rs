@@ -119,7 +119,7 @@ pub(crate) async fn release(
              order by p.id for update
          )
          update progress p
-         set state = 'accepted', due_at = now(),
+         set state = 'accepted', due_at = now(), released_at = now(),
              -- the worker that releases may go on with it, without a trip through the broker
              lease_until = now() + interval '1 second'
          from waiting where p.id = waiting.id and p.state = 'held'

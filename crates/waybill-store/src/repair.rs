@@ -98,7 +98,7 @@ with gone as (
 select distinct id from gone";
 
 const RELEASE: &str = "
-update progress p set state = 'accepted', due_at = now()
+update progress p set state = 'accepted', due_at = now(), released_at = now()
 where p.id = any($1) and p.state = 'held'
   and not exists (select from ordering o join ordering e on e.key = o.key and e.seq < o.seq
                   where o.id = p.id)

@@ -95,7 +95,7 @@ impl Store {
         ordering::lock(&mut transaction, &free).await?;
         let released = sqlx::query(
             "update progress p
-             set state = 'accepted', due_at = now()
+             set state = 'accepted', due_at = now(), released_at = now()
              where p.id = any($1) and p.state = 'held' and not exists (
                  select from ordering o join ordering e on e.key = o.key and e.seq < o.seq
                  where o.id = p.id)",

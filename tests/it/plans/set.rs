@@ -130,25 +130,26 @@ async fn plans_with_the_same_letters_replay_each_once() {
     World::run(async |world| {
         let letters: Vec<_> = (0..250).map(good).collect();
         let ids = dead(&world, &letters).await;
-        let (a, b) = (started(&world, "tis", &free()).await, started(&world, "tis", &free()).await);
+        let (one, other) = (started(&world, "tis", &free()).await, started(&world, "tis", &free()).await);
         // two plans, and two replicas at each
-        let (p, q, r, s) = tokio::join!(step(&world, a), step(&world, b), step(&world, a), step(&world, b));
+        let done =
+            tokio::join!(step(&world, one), step(&world, other), step(&world, one), step(&world, other));
         let mut rest = 0;
-        for id in [a, b] {
+        for id in [one, other] {
             rest += step(&world, id).await;
         }
-        assert_eq!(p + q + r + s + rest, 250, "each once");
+        assert_eq!(done.0 + done.1 + done.2 + done.3 + rest, 250, "each once");
         assert_eq!(world.count("select count(*) from decision").await, 250);
         for some in ids.chunks(50) {
             assert_eq!(complete(&world, some).await, some.len());
         }
-        for id in [a, b] {
+        for id in [one, other] {
             step(&world, id).await;
             is(&world, id, State::Finished).await;
         }
-        let (a, b) = (plan(&world, a).await.items, plan(&world, b).await.items);
-        assert_eq!(a.recovered + b.recovered, 250);
-        assert_eq!(a.skipped + b.skipped, 250);
+        let (one, other) = (plan(&world, one).await.items, plan(&world, other).await.items);
+        assert_eq!(one.recovered + other.recovered, 250);
+        assert_eq!(one.skipped + other.skipped, 250);
         world
     })
     .await;

@@ -150,6 +150,29 @@ impl<'a> Header<'a> {
         groups.flat_map(|mrg| PatientId::all(mrg.field(1), self.charset)).map(|(_, id)| id).collect()
     }
 
+    /// Every identifier of every patient that it names: PID-3, PID-2, PID-4 and PID-18 of each PID, and
+    /// the MRG-1 of each merge.
+    pub fn patients(&self) -> impl Iterator<Item = PatientId> + use<'a> {
+        let charset = self.charset;
+        let named = self.message.segments_called("PID").flat_map(move |pid| {
+            [3, 2, 4, 18].into_iter().flat_map(move |n| PatientId::all(pid.field(n), charset))
+        });
+        let merged = self.message.segments_called("MRG");
+        let merged = merged.flat_map(move |mrg| PatientId::all(mrg.field(1), charset));
+        named.chain(merged).map(|(_, id)| id)
+    }
+
+    /// Every number of the visit or appointment it is about: PV1-19.1, SCH-1.1, SCH-2.1.
+    pub fn visits(&self) -> Vec<String> {
+        let numbers = [("PV1", 19), ("SCH", 1), ("SCH", 2)].into_iter();
+        numbers
+            .filter_map(|(segment, n)| {
+                let number = self.message.field(segment, n).component(1);
+                number.text(self.charset).present().map(Cow::into_owned)
+            })
+            .collect()
+    }
+
     /// The patients that stay: the preferred identifier in PID-3 of every group.
     pub fn surviving_patients(&self) -> Vec<PatientId> {
         let groups = self.message.segments_called("PID");

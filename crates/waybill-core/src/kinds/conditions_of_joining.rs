@@ -15,12 +15,13 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use serde_json::value::RawValue;
 
+use crate::find::{Facet, Named};
 use crate::kinds::{Effect, Input, Kind};
 use crate::outcome::{ErrorClass, Failure, Outcome};
 use crate::source::Format;
 
 /// The entry in the registry.
-pub const KIND: Kind = Kind { name: "conditions-of-joining", formats: &[Format::Json], process };
+pub const KIND: Kind = Kind { name: "conditions-of-joining", formats: &[Format::Json], process, facets };
 
 /// The versions of the form that are known.
 const VERSIONS: [&str; 2] = ["GG9", "GG10"];
@@ -54,10 +55,20 @@ pub fn process(input: &Input<'_>) -> Outcome {
     }
 }
 
-fn evaluate(body: &[u8]) -> Result<Signature, Failure> {
+/// `programmeMembershipTisId`, whatever is wrong with the rest.
+pub fn facets(input: &Input<'_>) -> Vec<Named> {
+    let event = whole(input.body).ok().and_then(Object::read);
+    let id = event.and_then(|event| event.required("programmeMembershipTisId", "").ok().map(text_of));
+    id.map(|id| Named::new(Facet::Key, id)).into_iter().collect()
+}
+
+fn whole(body: &[u8]) -> Result<&RawValue, Failure> {
     let text = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-    let whole: &RawValue = serde_json::from_slice(text).map_err(|error| unreadable(&error))?;
-    let event = Object::read(whole).ok_or_else(|| invalid("the body is not a JSON object"))?;
+    serde_json::from_slice(text).map_err(|error| unreadable(&error))
+}
+
+fn evaluate(body: &[u8]) -> Result<Signature, Failure> {
+    let event = Object::read(whole(body)?).ok_or_else(|| invalid("the body is not a JSON object"))?;
     let id = event.required("programmeMembershipTisId", "/programmeMembershipTisId")?;
     let conditions = Object::read(event.required("conditionsOfJoining", "/conditionsOfJoining")?)
         .ok_or_else(|| invalid("/conditionsOfJoining is not a JSON object"))?;

@@ -12,6 +12,7 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use uuid::Uuid;
 
+use crate::find::Named;
 use crate::outcome::Outcome;
 use crate::source::Format;
 
@@ -24,6 +25,9 @@ pub struct Kind {
     pub formats: &'static [Format],
     /// The processor: pure, and free of panics for any bytes.
     pub process: fn(&Input<'_>) -> Outcome,
+    /// By which values its messages are found, besides those that the format tells (`find.rs`): pure,
+    /// and free of panics for any bytes.
+    pub facets: fn(&Input<'_>) -> Vec<Named>,
 }
 
 /// Every kind that is built in.

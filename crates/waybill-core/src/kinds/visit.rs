@@ -22,7 +22,7 @@ use crate::source::Format;
 use step::Step;
 
 /// The entry in the registry.
-pub const KIND: Kind = Kind { name: "visit", formats: &[Format::Hl7v2], process };
+pub const KIND: Kind = Kind { name: "visit", formats: &[Format::Hl7v2], process, facets: |_| Vec::new() };
 
 /// What one event says about one visit. Of what may change, `Absent` keeps what is stored and
 /// `Null` clears it.

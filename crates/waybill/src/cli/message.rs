@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand, ValueEnum};
 use uuid::Uuid;
 
-use super::{Output, words};
+use super::{Find, Output, words};
 
 /// Commands on messages.
 #[derive(Debug, Subcommand)]
@@ -15,6 +15,16 @@ pub enum Message {
         /// The body.
         #[command(flatten)]
         body: Body,
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Messages by id, key, control id, patient, visit, source, state, kind and time: the newest first.
+    Find(Box<Find>),
+    /// One message's story in order, with how long each step took.
+    Timeline {
+        /// The message's id.
+        id: Uuid,
         /// How to print.
         #[command(flatten)]
         output: Output,

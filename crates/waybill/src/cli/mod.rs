@@ -3,6 +3,7 @@
 
 mod audit;
 mod dead;
+mod find;
 mod letters;
 mod message;
 mod plan;
@@ -16,6 +17,7 @@ use clap::{Args, Parser, Subcommand};
 
 pub use audit::{Acts, Audit};
 pub use dead::{Dead, Edit, Undo};
+pub use find::{Find, Pack, PackFormat};
 pub use letters::{Letters, Typed};
 pub use message::{Body, Form, Message};
 pub use plan::{Move, NewPlan, Plan};
@@ -76,8 +78,12 @@ pub enum Command {
     /// The console's users and their sessions.
     #[command(subcommand)]
     User(User),
-    /// What was accepted, and where it is now, by source.
+    /// What was accepted, and where it is now, by source; with --from and --to the pack of an incident:
+    /// what was accepted, delayed, dead and repaired, with its ids.
     Report {
+        /// The pack.
+        #[command(flatten)]
+        pack: Pack,
         /// How to print.
         #[command(flatten)]
         output: Output,

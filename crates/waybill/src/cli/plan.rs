@@ -59,6 +59,7 @@ pub struct Move {
 
 /// How a plan is made of the dead letters that a filter matches.
 #[derive(Debug, Clone, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct NewPlan {
     /// Why: at most 500 characters, for the audit trail; of single messages shown to their sender too.
     /// Without ids it makes a plan of all dead letters that the filter matches.

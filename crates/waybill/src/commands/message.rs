@@ -1,20 +1,28 @@
-//! `waybill message show ID`. Never shows a body: that is `body.rs`.
+//! `waybill message`: which command; and `show ID`. Never shows a body: that is `body.rs`.
 
 use uuid::Uuid;
 use waybill_core::mask;
 use waybill_store::Store;
 
-use super::{Ended, body, difference};
+use super::{Ended, body, difference, find, timeline};
 use crate::cli::{Form, Message, Output, Who};
+use crate::config::Config;
 use crate::table;
 
-pub(super) async fn run(store: &Store, command: Message, who: &Who) -> anyhow::Result<Ended> {
+pub(super) async fn run(
+    store: &Store,
+    config: &Config,
+    command: Message,
+    who: &Who,
+) -> anyhow::Result<Ended> {
     match command {
         Message::Show { id, body, output } => match body.form {
             Some(Form::Difference) => difference::show(store, id, &body, who, output).await,
             Some(form) => body::show(store, id, form, &body, who, output).await,
             None => show(store, id, output).await,
         },
+        Message::Find(what) => find::run(store, config.pepper.as_ref(), *what, who).await,
+        Message::Timeline { id, output } => timeline::run(store, id, output).await,
     }
 }
 

@@ -7,12 +7,15 @@ mod dead;
 mod difference;
 mod doctor;
 mod edit;
+mod find;
 mod message;
 mod migrate;
+mod pack;
 mod plan;
 mod reconcile;
 mod report;
 mod source;
+mod timeline;
 mod topology;
 mod undo;
 mod user;
@@ -100,13 +103,13 @@ async fn dispatch(command: Command, who: &Who, config: &Config) -> anyhow::Resul
             apply::run(&store, config, &file, dry_run, who, output).await
         }
         Command::Source(command) => source::run(&store, config, command, who).await,
-        Command::Message(command) => message::run(&store, command, who).await,
+        Command::Message(command) => message::run(&store, config, command, who).await,
         Command::Dead(command) => dead::run(&store, config, command, who).await,
         Command::Plan(command) => plan::run(&store, config, command, who).await,
         Command::Audit(command) => audit::run(&store, command, who).await,
         Command::User(command) => user::run(&store, command, who).await,
         Command::Reconcile { repair, output } => reconcile::run(&store, config, repair, who, output).await,
-        Command::Report { output } => report::run(&store, output).await,
+        Command::Report { pack, output } => report::run(&store, &pack, who, output).await,
         Command::Doctor { processes, output } => {
             Box::pin(doctor::run(&store, config, &processes, output)).await
         }

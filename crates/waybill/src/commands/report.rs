@@ -1,12 +1,17 @@
 //! `waybill report`: the balance of every source. Exit code 1 when something is unaccounted for.
 
 use waybill_store::Store;
+use waybill_store::pack::Window;
 
-use super::Ended;
-use crate::cli::Output;
+use super::{Ended, pack};
+use crate::cli::{Output, Pack, Who};
 use crate::table;
 
-pub(super) async fn run(store: &Store, output: Output) -> anyhow::Result<Ended> {
+pub(super) async fn run(store: &Store, arguments: &Pack, who: &Who, output: Output) -> anyhow::Result<Ended> {
+    if let (Some(from), Some(to)) = (arguments.from, arguments.to) {
+        let window = Window { from, to, source: arguments.source.clone() };
+        return pack::run(store, window, arguments, who, output).await;
+    }
     let balances = store.balance().await?;
     if output.json {
         println!("{}", table::json(&balances)?);

@@ -12,6 +12,7 @@ mod declared;
 mod drain;
 mod figures;
 mod forgotten;
+mod index;
 pub(crate) mod lost;
 mod overdue;
 mod plans;
@@ -30,6 +31,7 @@ use waybill_broker::Broker;
 use waybill_broker::api::Api;
 use waybill_broker::guard::Guard;
 use waybill_broker::prometheus::Endpoints;
+use waybill_core::find::BlindIndex;
 use waybill_process::{Lifecycle, Readiness, admin};
 use waybill_relay::Relay;
 use waybill_store::Store;
@@ -37,6 +39,9 @@ use waybill_store::directory::Directory;
 
 use crate::config::Config;
 use sweep::run;
+
+/// Between two looks for what the blind index has not seen.
+const INDEX_EVERY_MAX: Duration = Duration::from_millis(500);
 
 /// One in so many connections to the ledger is the console's.
 const CONSOLE_SHARE: u32 = 4;
@@ -144,8 +149,16 @@ fn start_sweeps(
     lifecycle.component("overdue", run(overdue, seldom, stop()));
     let audited = audited::Audited { store: store.clone(), logged: None };
     lifecycle.component("audited", run(audited, seldom, stop()));
-    let retention = retention::Retention { store: store.clone(), rows_max };
+    let retention = retention::Retention { store: store.clone(), rows_max, after: uuid::Uuid::nil() };
     lifecycle.component("retention", run(retention, seldom, stop()));
+    if let Some(index) = config.pepper.as_ref().and_then(BlindIndex::new) {
+        let index = index::Index::new(store.clone(), index);
+        lifecycle.component("index", run(index, every.min(INDEX_EVERY_MAX), stop()));
+    } else {
+        tracing::warn!(
+            "messages are not found by patient, visit, key or control id: auth.pepper is not set here"
+        );
+    }
     lifecycle.component("drain", run(drain::Drain::new(store.clone(), directory.clone()), every, stop()));
     lifecycle.component("figures", run(figures::Figures::new(store, directory.clone()), every, stop()));
     let views = watch::Views { api, endpoints: Endpoints::configured(&config.rabbitmq_api, broker.vhost())? };

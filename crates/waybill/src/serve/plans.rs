@@ -49,7 +49,10 @@ impl Plans {
                 );
             }
             Some(State::Ready) => {
-                tracing::info!(plan = id, "a plan's canary came out well; it waits for `waybill plan resume`")
+                tracing::info!(
+                    plan = id,
+                    "a plan's canary came out well; it waits for `waybill plan resume`"
+                );
             }
             Some(State::Finished) => tracing::info!(plan = id, "a replay plan is finished"),
             _ => {}

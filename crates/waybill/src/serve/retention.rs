@@ -17,6 +17,8 @@ const BUDGET: Duration = Duration::from_secs(1);
 pub(super) struct Retention {
     pub(super) store: Store,
     pub(super) rows_max: u32,
+    /// Where the walk through the blind index stands.
+    pub(super) after: uuid::Uuid,
 }
 
 impl Sweep for Retention {
@@ -42,6 +44,14 @@ impl Sweep for Retention {
             Err(error) => return Err(error.into()),
         }
         changed += self.store.let_decisions_go(self.rows_max).await?;
+        while began.elapsed() <= BUDGET {
+            // rows of the blind index go with the bodies they were read from
+            let (gone, next) = self.store.let_index_go(self.after, self.rows_max).await?;
+            self.after = next;
+            if gone == 0 || next.is_nil() {
+                break;
+            }
+        }
         self.store.forget_findings(FINDINGS_DAYS, self.rows_max).await?;
         Ok(Done::changed(changed))
     }

@@ -1,0 +1,210 @@
+//! `waybill message find`. A value out of a body is turned into its digest here and goes nowhere else:
+//! not to the ledger, not to a log. Looking for one is written to the audit trail first, and nothing is
+//! looked for when that fails.
+
+use std::io::Read as _;
+
+use anyhow::{Context as _, bail};
+use chrono::SecondsFormat;
+use serde_json::{Value, json};
+use waybill_core::accept::dedupe_prefix;
+use waybill_core::credential::{Pepper, hex};
+use waybill_core::find::{BlindIndex, Entry, Facet, Named};
+use waybill_store::audit::Act;
+use waybill_store::find::{Hit, Search};
+use waybill_store::find_index::Progress;
+use waybill_store::{Store, StoreError};
+
+use super::{Ended, nobody};
+use crate::cli::{Find, Output, Who};
+use crate::table;
+
+/// Bytes of a value that is read from a file.
+const VALUE_BYTES_MAX: u64 = 4096;
+/// What the audit trail keeps where no reason is given.
+const NO_REASON: &str = "none given";
+
+pub(super) async fn run(
+    store: &Store,
+    pepper: Option<&Pepper>,
+    find: Find,
+    who: &Who,
+) -> anyhow::Result<Ended> {
+    let named = match named(&find) {
+        Ok(named) => named,
+        Err(error) => {
+            eprintln!("{error:#}");
+            return Ok(Ended::Usage);
+        }
+    };
+    let index = pepper.and_then(BlindIndex::new);
+    let mut entries = Vec::new();
+    let mut progress = None;
+    if !named.is_empty() {
+        let Some(index) = &index else {
+            eprintln!(
+                "auth.pepper is needed to look for values (WAYBILL_AUTH__PEPPER), the same as for waybill serve"
+            );
+            return Ok(Ended::Usage);
+        };
+        let found: Option<Vec<Entry>> = named.iter().map(|named| index.entry(named)).collect();
+        let Some(found) = found else {
+            eprintln!("a value to look for is empty");
+            return Ok(Ended::Usage);
+        };
+        let Some(actor) = who.acting() else { return Ok(nobody()) };
+        record(store, &find, &actor, &named, &found).await?;
+        let now = store.index_progress().await?;
+        if now.key_check.is_some_and(|check| check != index.check()) {
+            bail!("the blind index was written under another auth.pepper: nothing could be found");
+        }
+        entries = found;
+        progress = Some(now);
+    }
+    let search = search(&find, entries);
+    let mut hits = store.find(&search).await.map_err(explained)?;
+    let more = hits.len() > find.limit as usize;
+    hits.truncate(find.limit as usize);
+    print(&hits, more, progress.as_ref(), find.output)?;
+    Ok(if hits.is_empty() { Ended::Nothing } else { Ended::Done })
+}
+
+/// The values that the blind index is asked for.
+fn named(find: &Find) -> anyhow::Result<Vec<Named>> {
+    let given = [
+        (Facet::ControlId, &find.control_id),
+        (Facet::Patient, &find.patient),
+        (Facet::Visit, &find.visit),
+        (Facet::Key, &find.key),
+    ];
+    let all = given.iter().map(|(_, text)| *text).chain([&find.authority]);
+    if all.filter(|text| text.as_deref() == Some("-")).count() > 1 {
+        bail!("standard input gives one value: read the others with @FILE");
+    }
+    let mut named = Vec::new();
+    for (facet, text) in given {
+        if let Some(text) = text {
+            let authority = if facet == Facet::Patient { find.authority.as_deref() } else { None };
+            let authority = authority.map(value).transpose()?;
+            named.push(Named { facet, value: value(text)?, authority });
+        }
+    }
+    Ok(named)
+}
+
+/// A value: as it is given, from standard input, or from a file. Never in an error.
+fn value(text: &str) -> anyhow::Result<String> {
+    let mut bytes = Vec::new();
+    if text == "-" {
+        std::io::stdin().take(VALUE_BYTES_MAX + 1).read_to_end(&mut bytes).context("standard input")?;
+    } else if let Some(path) = text.strip_prefix('@') {
+        let file = std::fs::File::open(path).with_context(|| format!("{path} cannot be opened"))?;
+        file.take(VALUE_BYTES_MAX + 1)
+            .read_to_end(&mut bytes)
+            .with_context(|| format!("{path} cannot be read"))?;
+    } else {
+        return Ok(text.to_owned());
+    }
+    if bytes.len() as u64 > VALUE_BYTES_MAX {
+        bail!("a value to look for is longer than {VALUE_BYTES_MAX} bytes");
+    }
+    String::from_utf8(bytes).map_err(|_| anyhow::anyhow!("a value to look for is not in UTF-8"))
+}
+
+/// Who looks for what kind of value, and its digest: enough to prove later what was looked for, to
+/// somebody who has the key and the value.
+async fn record(
+    store: &Store,
+    find: &Find,
+    actor: &str,
+    named: &[Named],
+    entries: &[Entry],
+) -> anyhow::Result<()> {
+    let by: Vec<Value> = named
+        .iter()
+        .zip(entries)
+        .map(|(named, entry)| {
+            json!({"what": named.facet.as_str(), "digest": hex(&entry.digest.to_be_bytes()),
+                   "with_authority": named.authority.is_some()})
+        })
+        .collect();
+    let detail = json!({"by": by, "from": find.from, "to": find.to, "state": find.state, "kind": find.kind});
+    let reason = find.reason.as_deref().unwrap_or(NO_REASON);
+    let (source, subjects) = (find.source.as_deref(), &[][..]);
+    let act = Act { actor, action: "find message", reason, subjects, source, detail: &detail };
+    store.audit(act).await.context("nothing is looked for: the audit trail cannot be written")
+}
+
+fn search(find: &Find, entries: Vec<Entry>) -> Search {
+    Search {
+        id: find.id,
+        dedupe_prefix: find.idempotency_key.as_deref().map(dedupe_prefix),
+        entries,
+        source: find.source.clone(),
+        kind: find.kind.clone(),
+        state: find.state.clone(),
+        from: find.from,
+        to: find.to,
+        after: find.after,
+        // one more says whether there is another page
+        limit: find.limit.saturating_add(1),
+    }
+}
+
+fn explained(error: StoreError) -> anyhow::Error {
+    // query_canceled: the statement's time was over
+    if error.to_string().contains("57014") {
+        return anyhow::anyhow!(
+            "the search took longer than database.statement_timeout_ms: narrow it by --source, --from and --to"
+        );
+    }
+    error.into()
+}
+
+fn print(hits: &[Hit], more: bool, progress: Option<&Progress>, output: Output) -> anyhow::Result<()> {
+    let next = hits.last().filter(|_| more).map(|hit| hit.id);
+    let behind = progress.map(|progress| (progress.behind(), progress.through));
+    if output.json {
+        let indexed = behind.map(
+            |(behind, through)| json!({"complete": behind == 0, "behind_max": behind, "through": through}),
+        );
+        println!("{}", table::json(&json!({"messages": hits, "next": next, "indexed": indexed}))?);
+        return Ok(());
+    }
+    if hits.is_empty() {
+        println!("Nothing matched.");
+    } else {
+        let rows = hits.iter().map(|hit| {
+            let why = match (&hit.error_class, &hit.error_reason) {
+                (Some(class), Some(reason)) => format!("{class}: {reason}"),
+                _ => String::new(),
+            };
+            vec![
+                hit.id.to_string(),
+                hit.source.clone(),
+                hit.received_at.to_rfc3339_opts(SecondsFormat::Secs, true),
+                hit.state.clone().unwrap_or_else(|| "no place".to_owned()),
+                hit.attempts.unwrap_or_default().to_string(),
+                hit.idempotency_key.clone().unwrap_or_default(),
+                why,
+            ]
+        });
+        let header =
+            ["message", "source", "accepted", "state", "attempts", "idempotency key", "last failure"];
+        println!("{}", table::table(&header, rows));
+    }
+    if let Some(next) = next {
+        println!("There are more: the same again with --after {next}.");
+    }
+    match behind {
+        Some((behind, Some(through))) if behind > 0 => println!(
+            "Indexed up to {}: at most {behind} later messages are not found by a value yet.",
+            through.to_rfc3339_opts(SecondsFormat::Secs, true)
+        ),
+        Some((behind, None)) if behind > 0 => println!(
+            "No message is indexed yet: does waybill serve run, with auth.pepper set? (waybill_find_index_behind_messages)"
+        ),
+        _ => {}
+    }
+    Ok(())
+}
