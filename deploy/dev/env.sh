@@ -21,6 +21,9 @@ env_write() {
         echo "unset WAYBILL_RABBITMQ_API_URL"
       fi
       env_line WAYBILL_INGEST_URL "http://127.0.0.1:$INGEST_PORT"
+      env_line WAYBILL_CONSOLE_URL "http://127.0.0.1:$CONSOLE_PORT"
+      env_line WAYBILL_CONSOLE_USER admin
+      env_line WAYBILL_CONSOLE_PASSWORD "$(secret console)"
       env_line WAYBILL_INGEST_ADMIN_URL "http://127.0.0.1:$INGEST_ADMIN_PORT"
       env_line WAYBILL_WORKER_ADMIN_URLS "http://127.0.0.1:$WORKER_1_PORT,http://127.0.0.1:$WORKER_2_PORT"
       env_line WAYBILL_SERVE_ADMIN_URL "http://127.0.0.1:$SERVE_PORT"

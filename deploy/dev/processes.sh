@@ -5,7 +5,7 @@ PROCESSES="ingest-api worker-1 worker-2 serve"
 
 # Ports: those of last time, else the defaults, else free ones. A port that our own process holds is kept.
 processes_ports() {
-  INGEST_PORT='' INGEST_ADMIN_PORT='' WORKER_1_PORT='' WORKER_2_PORT='' SERVE_PORT=''
+  INGEST_PORT='' INGEST_ADMIN_PORT='' WORKER_1_PORT='' WORKER_2_PORT='' SERVE_PORT='' CONSOLE_PORT=''
   # shellcheck source=/dev/null
   [ ! -s "$DEV_DIR/ports" ] || . "$DEV_DIR/ports"
   if ! pid_alive "$RUN_DIR/ingest-api.pid"; then
@@ -15,8 +15,12 @@ processes_ports() {
   pid_alive "$RUN_DIR/worker-1.pid" || pick_port WORKER_1_PORT "${WORKER_1_PORT:-9081}"
   pid_alive "$RUN_DIR/worker-2.pid" || pick_port WORKER_2_PORT "${WORKER_2_PORT:-9083}"
   pid_alive "$RUN_DIR/serve.pid" || pick_port SERVE_PORT "${SERVE_PORT:-9082}"
+  # a serve of an older version runs without a console: it is restarted with one
+  if [ -z "$CONSOLE_PORT" ] || ! pid_alive "$RUN_DIR/serve.pid"; then
+    pick_port CONSOLE_PORT "${CONSOLE_PORT:-8090}"
+  fi
   printf '%s=%s\n' INGEST_PORT "$INGEST_PORT" INGEST_ADMIN_PORT "$INGEST_ADMIN_PORT" \
-    WORKER_1_PORT "$WORKER_1_PORT" WORKER_2_PORT "$WORKER_2_PORT" SERVE_PORT "$SERVE_PORT" >"$DEV_DIR/ports"
+    WORKER_1_PORT "$WORKER_1_PORT" WORKER_2_PORT "$WORKER_2_PORT" SERVE_PORT "$SERVE_PORT" CONSOLE_PORT "$CONSOLE_PORT" >"$DEV_DIR/ports"
 }
 
 # process_admin_port NAME
@@ -36,7 +40,8 @@ process_words() {
     ingest-api) PROCESS+=("WAYBILL_INGEST__LISTEN=127.0.0.1:$INGEST_PORT"
       "WAYBILL_INGEST__ADMIN_LISTEN=127.0.0.1:$INGEST_ADMIN_PORT" "$BIN_DIR/ingest-api") ;;
     worker-*) PROCESS+=("WAYBILL_WORKER__ADMIN_LISTEN=127.0.0.1:$(process_admin_port "$1")" "$BIN_DIR/worker") ;;
-    serve) PROCESS+=("WAYBILL_SERVE__ADMIN_LISTEN=127.0.0.1:$SERVE_PORT" "$BIN_DIR/waybill" serve) ;;
+    serve) PROCESS+=("WAYBILL_SERVE__ADMIN_LISTEN=127.0.0.1:$SERVE_PORT"
+      "WAYBILL_CONSOLE__LISTEN=127.0.0.1:$CONSOLE_PORT" "$BIN_DIR/waybill" serve) ;;
   esac
 }
 

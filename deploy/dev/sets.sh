@@ -45,7 +45,7 @@ set_prepare() {
 }
 
 # Passwords are made before anything runs in parallel.
-secrets_prepare() { for name in postgres postgres_superuser rabbitmq pepper; do secret "$name" >/dev/null; done; }
+secrets_prepare() { for name in postgres postgres_superuser rabbitmq pepper console; do secret "$name" >/dev/null; done; }
 
 # sets_start NAME...: prepares all, then starts all services at once, for tests (the role is superuser).
 sets_start() {

@@ -28,7 +28,7 @@ status_line() { printf '%-24s %-8s %-54s %s\n' "$@"; }
 status_hide() { printf %s "$1" | sed 's#//\([^:/@]*\):[^@]*@#//\1@#'; }
 
 processes_known_ports() {
-  INGEST_PORT='' INGEST_ADMIN_PORT='' WORKER_1_PORT='' WORKER_2_PORT='' SERVE_PORT=''
+  INGEST_PORT='' INGEST_ADMIN_PORT='' WORKER_1_PORT='' WORKER_2_PORT='' SERVE_PORT='' CONSOLE_PORT=''
   # shellcheck source=/dev/null
   [ ! -s "$DEV_DIR/ports" ] || . "$DEV_DIR/ports"
 }
@@ -37,6 +37,7 @@ status_process() {
   local where pid ready=
   where="http://127.0.0.1:$(process_admin_port "$1")"
   [ "$1" != ingest-api ] || where="http://127.0.0.1:$INGEST_PORT, admin $where"
+  [ "$1" != serve ] || [ -z "$CONSOLE_PORT" ] || where="console http://127.0.0.1:$CONSOLE_PORT, admin $where"
   if pid=$(pid_of "$RUN_DIR/$1.pid"); then
     process_ready "$1" || ready=" (not ready: see /readyz and $LOG_DIR/$1.log)"
     status_line "$1" "$pid" "$where" "$(pid_since "$RUN_DIR/$1.pid")$ready"

@@ -6,7 +6,7 @@ cmd_up() {
   place_prepare
   take_lock up "./dev up"
   services_choose
-  steps_total $(($(services_steps) + 7))
+  steps_total $(($(services_steps) + 8))
   trap 'echo; echo "interrupted; ./dev up goes on from here, ./dev down stops what runs" >&2; exit 130' INT TERM
   services_start
   secrets_prepare
@@ -15,6 +15,7 @@ cmd_up() {
   up_build
   up_schema
   up_sources
+  up_user
   up_processes
   up_demo
   up_farewell
@@ -62,6 +63,23 @@ up_sources() {
   step_done "sources docutap and tis, keys in .dev/env"
 }
 
+# The console's user. Its password is .dev's, so that .dev/env is right whatever stood there before.
+up_user() {
+  local log="$LOG_DIR/waybill.log" verb=add
+  step "adding the console's user"
+  if waybill user list --json </dev/null 2>"$log" | grep -q '"name": "admin"'; then verb=password; fi
+  if [ "$verb" = password ] && [ "$(cat "$RUN_DIR/console-user" 2>/dev/null)" = "$(secret console | cksum)" ]; then
+    step_done "the console's user is there"
+    return 0
+  fi
+  local role=()
+  [ "$verb" = password ] || role=(--role admin)
+  secret console | waybill user "$verb" admin ${role[@]+"${role[@]}"} --actor "./dev up" >"$log" 2>&1 ||
+    fail "waybill user $verb failed" "$log" ". .dev/env; waybill user list"
+  secret console | cksum >"$RUN_DIR/console-user"
+  step_done "the console's user admin, password in .dev/env"
+}
+
 # Takes each {"name": ..., "key": ...} of the JSON on standard input into .dev/keys, the latest last.
 keys_keep() {
   (
@@ -97,6 +115,7 @@ up_farewell() {
 
 Running, until ./dev down:
   API      http://127.0.0.1:$INGEST_PORT
+  console  http://127.0.0.1:$CONSOLE_PORT (user admin; its password: . .dev/env; echo "\$WAYBILL_CONSOLE_PASSWORD")
   metrics  http://127.0.0.1:$INGEST_ADMIN_PORT/metrics (ingest-api)
            http://127.0.0.1:$WORKER_1_PORT/metrics, http://127.0.0.1:$WORKER_2_PORT/metrics (workers)
            http://127.0.0.1:$SERVE_PORT/metrics (serve)

@@ -13,6 +13,7 @@ mod cancel;
 mod claims;
 mod command_line;
 mod conservation;
+mod console;
 mod dead;
 mod decisions;
 mod demo;

@@ -12,6 +12,7 @@ pub mod body;
 pub mod claim;
 mod concurrent;
 pub mod conservation;
+pub mod console;
 pub mod dead;
 pub mod decide;
 pub mod directory;

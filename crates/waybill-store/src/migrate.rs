@@ -20,6 +20,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (6, "groups of dead letters", include_str!("../migrations/0006_dead_groups.sql")),
     (7, "audit chain", include_str!("../migrations/0007_audit_chain.sql")),
     (8, "plans", include_str!("../migrations/0008_plans.sql")),
+    (9, "console", include_str!("../migrations/0009_console.sql")),
     (10, "find", include_str!("../migrations/0010_find.sql")),
     (11, "undo and edit", include_str!("../migrations/0011_undo_and_edit.sql")),
 ];

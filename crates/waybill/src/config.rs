@@ -110,6 +110,8 @@ pub struct Config {
     pub discard: Discard,
     /// The section `plans`.
     pub plans: Plans,
+    /// The section `console`.
+    pub console: waybill_console::Config,
     /// The section `process`.
     pub process: Process,
 }
@@ -157,6 +159,7 @@ impl Config {
         }
         let discard: Option<Discard> = layers.section("discard");
         let plans: Option<Plans> = layers.section("plans");
+        let console: Option<waybill_console::Config> = layers.section("console");
         let process = layers.section("process");
         if needs.contains(&Need::Ledger) {
             layers.needs("database", "url");
@@ -194,6 +197,9 @@ impl Config {
                 layers.check(false, mistake);
             }
         }
+        for mistake in console.iter().flat_map(waybill_console::Config::mistakes) {
+            layers.check(false, &mistake);
+        }
         let config = (|| {
             Some(Self {
                 database: database?,
@@ -204,6 +210,7 @@ impl Config {
                 serve: serve?,
                 discard: discard?,
                 plans: plans?,
+                console: console?,
                 process: process?,
             })
         })();

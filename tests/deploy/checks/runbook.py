@@ -13,6 +13,7 @@ COMMANDS = {
     "apply", "audit list", "audit verify", "dead discard", "dead groups", "dead list", "dead replay",
     "dead show", "doctor", "message show", "migrate", "reconcile", "report", "serve", "source pause",
     "source resume", "source rotate-key", "source silence", "topology apply", "topology check",
+    "user add", "user disable", "user password",
 }
 PARTS = ("**Means.**", "**First minute.**", "**Mend.**")
 

@@ -37,20 +37,20 @@ fn free() -> Policy {
 
 /// A dead letter to be.
 #[derive(Clone)]
-struct Letter {
+pub(crate) struct Letter {
     source: &'static str,
     key: Option<i64>,
     body: String,
 }
 
 /// A letter whose replay a real worker processes.
-fn good(key: i64) -> Letter {
+pub(crate) fn good(key: i64) -> Letter {
     let body = signature(&format!("membership {key}"), "2026-01-31T12:00:00Z", "GG10");
     Letter { source: "tis", key: Some(key), body }
 }
 
 /// A letter whose replay fails for good again.
-fn bad(key: i64) -> Letter {
+pub(crate) fn bad(key: i64) -> Letter {
     let body = signature(&format!("membership {key}"), "2026-01-31T12:00:00Z", "GG11");
     Letter { source: "tis", key: Some(key), body }
 }
@@ -97,7 +97,7 @@ async fn complete(world: &World, ids: &[Uuid]) -> usize {
 }
 
 /// Dead letters, each of a key of its own if it has one.
-async fn dead(world: &World, letters: &[Letter]) -> Vec<Uuid> {
+pub(crate) async fn dead(world: &World, letters: &[Letter]) -> Vec<Uuid> {
     let ids = stored(world, letters).await;
     assert_eq!(die(world, &ids).await, ids.len(), "all are dead");
     ids

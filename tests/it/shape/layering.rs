@@ -28,10 +28,12 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("worker", &["waybill-core", "waybill-drill", "waybill-store", "waybill-broker", "waybill-process"]),
+    ("waybill-console", &["waybill-core", "waybill-store", "waybill-process"]),
     (
         "waybill",
         &[
             "waybill-core",
+            "waybill-console",
             "waybill-drill",
             "waybill-store",
             "waybill-broker",

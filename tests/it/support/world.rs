@@ -201,9 +201,20 @@ impl World {
     pub async fn serve(&mut self, more: &[(&str, &str)]) -> String {
         let config = waybill::Config::read(self.layers(more), &[]).expect("a good configuration");
         let lifecycle = Lifecycle::new();
-        let admin = waybill::serve::start(config, &lifecycle).await.expect("waybill serve starts");
+        let addresses = waybill::serve::start(config, &lifecycle).await.expect("waybill serve starts");
         self.running.push(lifecycle);
-        self.until_ready(admin.port()).await
+        self.until_ready(addresses.admin.port()).await
+    }
+
+    /// Starts a `waybill serve` with a console; the console's URL.
+    pub async fn console(&mut self, more: &[(&str, &str)]) -> String {
+        let more = [&[("WAYBILL_CONSOLE__LISTEN", "127.0.0.1:0")], more].concat();
+        let config = waybill::Config::read(self.layers(&more), &[]).expect("a good configuration");
+        let lifecycle = Lifecycle::new();
+        let addresses = waybill::serve::start(config, &lifecycle).await.expect("waybill serve starts");
+        self.running.push(lifecycle);
+        self.until_ready(addresses.admin.port()).await;
+        format!("http://{}", addresses.console.expect("a console"))
     }
 
     /// Starts one `ingest-api`, two workers and one `waybill serve`; a partner for each source.
@@ -262,11 +273,16 @@ impl World {
         assert!(response.status().is_success(), "{path}: {}", response.status());
     }
 
-    /// Takes the world back; the ledger must balance.
-    async fn close(self) {
+    /// Stops every process that the world started.
+    pub async fn stop_all(&self) {
         for lifecycle in self.running.iter().rev() {
             lifecycle.shut_down().await;
         }
+    }
+
+    /// Takes the world back; the ledger must balance.
+    async fn close(self) {
+        self.stop_all().await;
         for balance in self.store.balance().await.expect("the ledger answers") {
             assert_eq!(balance.unaccounted, 0, "unaccounted messages: {balance:?}");
             assert_eq!(balance.in_flight, 0, "unfinished messages: {balance:?}");

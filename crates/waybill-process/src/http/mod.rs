@@ -6,6 +6,7 @@ mod stream;
 mod talk;
 
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -66,10 +67,10 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: 
             () = stop.cancelled() => break,
             permit = Arc::clone(&permits).acquire_owned() => permit,
         };
-        let stream = tokio::select! {
+        let (stream, peer) = tokio::select! {
             () = stop.cancelled() => break,
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
+                Ok(accepted) => accepted,
                 Err(error) => {
                     // out of file descriptors, most likely: give others time to close
                     tracing::warn!(%error, "a connection could not be accepted");
@@ -79,7 +80,7 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: 
             },
         };
         let _ = stream.set_nodelay(true);
-        let connection = converse(stream, router.clone(), limits);
+        let connection = converse(stream, peer, router.clone(), limits);
         let watched = graceful.watch(connection);
         connections.spawn(async move {
             // a client's fault, or its going away: nothing of ours to report
@@ -93,8 +94,13 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: 
     connections.wait().await;
 }
 
-/// One connection's requests: each is handed to the router with its [`Arrival`].
+/// The other end of the connection on which a request came; handed to its handler as an extension.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer(pub SocketAddr);
+
+/// One connection's requests: each is handed to the router with its [`Arrival`] and its [`Peer`].
 struct Conversation {
+    peer: Peer,
     router: TowerToHyperService<Router>,
     talk: Talk,
 }
@@ -107,6 +113,7 @@ impl Service<hyper::Request<Incoming>> for Conversation {
     fn call(&self, request: hyper::Request<Incoming>) -> Self::Future {
         let mut request: Request = request.map(Body::new);
         request.extensions_mut().insert(self.talk.asked());
+        request.extensions_mut().insert(self.peer);
         let (answering, talk) = (self.router.call(request), self.talk.clone());
         Box::pin(async move {
             let answer = answering.await;
@@ -118,6 +125,7 @@ impl Service<hyper::Request<Incoming>> for Conversation {
 
 fn converse(
     stream: TcpStream,
+    peer: SocketAddr,
     router: Router,
     limits: Limits,
 ) -> http1::Connection<TokioIo<Stream>, Conversation> {
@@ -131,6 +139,6 @@ fn converse(
         .max_buf_size(limits.head_bytes_max)
         .serve_connection(
             TokioIo::new(stream),
-            Conversation { router: TowerToHyperService::new(router), talk },
+            Conversation { peer: Peer(peer), router: TowerToHyperService::new(router), talk },
         )
 }

@@ -3,7 +3,7 @@
 //! Source, kind, class and reason are the group's, so they are looked up in a small table and never
 //! in a million rows. A key stands here as its hash; what an operator typed is never kept.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::Postgres;
 use sqlx::postgres::PgArguments;
@@ -43,6 +43,24 @@ impl Filter {
     /// All of one source.
     pub fn source(name: impl Into<String>) -> Self {
         Self { source: Some(name.into()), ..Self::default() }
+    }
+
+    /// In words that may be written down: not its ordering key.
+    pub fn words(&self) -> String {
+        let time = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::AutoSi, true);
+        let parts = [
+            ("group", self.fingerprint.map(|group| group.to_string())),
+            ("source", self.source.clone()),
+            ("kind", self.kind.clone()),
+            ("reason", self.class.map(|class| class.as_str().to_owned())),
+            ("text", self.text.clone()),
+            ("since", self.since.map(time)),
+            ("until", self.until.map(time)),
+            ("one ordering key", self.key.map(|_| "(not kept)".to_owned())),
+        ];
+        let said: Vec<_> =
+            parts.into_iter().filter_map(|(name, value)| Some(format!("{name} {}", value?))).collect();
+        if said.is_empty() { "all dead letters".to_owned() } else { said.join(", ") }
     }
 
     /// Binds `$1` to `$8` of a statement made by [`matching`] or [`wanted`].

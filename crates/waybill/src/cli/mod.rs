@@ -8,6 +8,7 @@ mod letters;
 mod message;
 mod plan;
 mod source;
+mod user;
 mod who;
 
 use std::path::PathBuf;
@@ -21,6 +22,7 @@ pub use letters::{Letters, Typed};
 pub use message::{Body, Form, Message};
 pub use plan::{Move, NewPlan, Plan};
 pub use source::{Changed, Source, Until};
+pub use user::User;
 pub use who::Who;
 
 /// Operates Waybill: schema, topology, sources, messages, dead letters; and serves.
@@ -73,6 +75,9 @@ pub enum Command {
     /// Replay plans; `dead replay` with a filter makes one.
     #[command(subcommand)]
     Plan(Plan),
+    /// The console's users and their sessions.
+    #[command(subcommand)]
+    User(User),
     /// What was accepted, and where it is now, by source; with --from and --to the pack of an incident:
     /// what was accepted, delayed, dead and repaired, with its ids.
     Report {
@@ -101,7 +106,7 @@ pub enum Command {
         #[command(flatten)]
         output: Output,
     },
-    /// Run the serving process: a relay, sweeps, figures.
+    /// Run the serving process: a relay, sweeps, figures, the console.
     Serve,
 }
 

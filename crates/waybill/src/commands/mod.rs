@@ -18,6 +18,7 @@ mod source;
 mod timeline;
 mod topology;
 mod undo;
+mod user;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -106,6 +107,7 @@ async fn dispatch(command: Command, who: &Who, config: &Config) -> anyhow::Resul
         Command::Dead(command) => dead::run(&store, config, command, who).await,
         Command::Plan(command) => plan::run(&store, config, command, who).await,
         Command::Audit(command) => audit::run(&store, command, who).await,
+        Command::User(command) => user::run(&store, command, who).await,
         Command::Reconcile { repair, output } => reconcile::run(&store, config, repair, who, output).await,
         Command::Report { pack, output } => report::run(&store, &pack, who, output).await,
         Command::Doctor { processes, output } => {

@@ -1,7 +1,7 @@
 //! The serving process: what sees to the things that others left undone.
 //!
-//! A relay (so that retries and releases go on when `ingest-api` is down), the sweeps, and the
-//! figures. Safe to run in several replicas: every change goes through the store's guarded verbs,
+//! A relay (so that retries and releases go on when `ingest-api` is down), the sweeps, the
+//! figures, and the console where it is asked for. Safe to run in several replicas: every change goes through the store's guarded verbs,
 //! so two passes at once find that the other was there.
 
 mod abandoned;
@@ -43,14 +43,26 @@ use sweep::run;
 /// Between two looks for what the blind index has not seen.
 const INDEX_EVERY_MAX: Duration = Duration::from_millis(500);
 
-/// Starts every component under `lifecycle`; returns the admin port's address when it is bound.
+/// One in so many connections to the ledger is the console's.
+const CONSOLE_SHARE: u32 = 4;
+
+/// Where a serving process listens.
+#[derive(Debug, Clone, Copy)]
+pub struct Addresses {
+    /// The admin port.
+    pub admin: SocketAddr,
+    /// The console, where there is one.
+    pub console: Option<SocketAddr>,
+}
+
+/// Starts every component under `lifecycle`; returns its ports when they are bound.
 ///
 /// # Errors
-/// When the port cannot be bound or a URL cannot be used.
-pub async fn start(config: Config, lifecycle: &Lifecycle) -> anyhow::Result<SocketAddr> {
+/// When a port cannot be bound or a URL cannot be used.
+pub async fn start(config: Config, lifecycle: &Lifecycle) -> anyhow::Result<Addresses> {
     let readiness = Readiness::needs(&["ledger"]);
     let admin = admin::start(&config.serve.admin_listen, &readiness, lifecycle).await?;
-    let store = Store::new(&config.database, "waybill serve")?;
+    let (store, console_store) = stores(&config)?;
     let broker = Broker::new(&config.amqp)?;
     let directory = Directory::default();
     keep_directory(&config, &store, &directory, readiness.clone(), lifecycle);
@@ -64,8 +76,29 @@ pub async fn start(config: Config, lifecycle: &Lifecycle) -> anyhow::Result<Sock
         let relay = Relay::new(store.clone(), broker.clone(), config.relay.clone(), hint, guard, readiness);
         lifecycle.component("relay", relay.run(lifecycle.stop()));
     }
+    let known = directory.clone();
+    let bounds = waybill_console::Bounds {
+        plan_items_max: config.plans.items_max,
+        plans_active_max: config.plans.active_max,
+        undo: config.discard.grace(),
+    };
     start_sweeps(&config, lifecycle, store, directory, (broker, api))?;
-    Ok(admin)
+    let console = waybill_console::start(config.console, bounds, console_store, known, lifecycle).await?;
+    Ok(Addresses { admin, console })
+}
+
+/// Connections to the ledger: the sweeps', and the console's own, so that people's questions wait for
+/// each other and not the sweeps for them. Together no more than `database.connections_max`.
+fn stores(config: &Config) -> anyhow::Result<(Store, Store)> {
+    let most = config.database.connections_max;
+    let console = if config.console.is_on() { (most / CONSOLE_SHARE).max(1) } else { 1 };
+    let sweeps = if config.console.is_on() { most.saturating_sub(console).max(1) } else { most };
+    let with = |connections_max| waybill_store::Config { connections_max, ..config.database.clone() };
+    Ok((
+        Store::new(&with(sweeps), "waybill serve")?,
+        // opens none until it is asked something
+        Store::new(&with(console), "waybill console")?,
+    ))
 }
 
 /// Starts each sweep as a component of its own.

@@ -1,7 +1,6 @@
 //! `waybill dead replay` with a filter: makes a plan of exactly the dead letters that match now, shows
 //! what it would do, and starts it if told to.
 
-use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::json;
 use waybill_core::plan::Verb;
 use waybill_store::Store;
@@ -29,7 +28,7 @@ pub(in crate::commands) async fn make(
         mistakes
             .push("a plan needs a filter (`waybill dead groups` shows what there is), or --all without one");
     }
-    let asked = &words(filter);
+    let asked = &filter.words();
     let Some(why) = new.why.as_deref().filter(|_| mistakes.is_empty()) else {
         for mistake in mistakes {
             eprintln!("{mistake}");
@@ -80,22 +79,4 @@ pub(in crate::commands) async fn make(
         println!("Start it: waybill plan start {} --why REASON", plan.id);
     }
     Ok(ended)
-}
-
-/// A filter in words that may be written down: not its ordering key.
-fn words(filter: &Filter) -> String {
-    let time = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::AutoSi, true);
-    let parts = [
-        ("group", filter.fingerprint.map(|group| group.to_string())),
-        ("source", filter.source.clone()),
-        ("kind", filter.kind.clone()),
-        ("reason", filter.class.map(|class| class.as_str().to_owned())),
-        ("text", filter.text.clone()),
-        ("since", filter.since.map(time)),
-        ("until", filter.until.map(time)),
-        ("one ordering key", filter.key.map(|_| "(not kept)".to_owned())),
-    ];
-    let said: Vec<_> =
-        parts.into_iter().filter_map(|(name, value)| Some(format!("{name} {}", value?))).collect();
-    if said.is_empty() { "all dead letters".to_owned() } else { said.join(", ") }
 }

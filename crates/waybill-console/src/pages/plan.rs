@@ -1,0 +1,160 @@
+//! `/plans/new`: a replay plan is asked for, looked at as a dry run, and only then made. Making one
+//! starts nothing.
+
+use askama::Template;
+use axum::extract::{Form, Query, State};
+use axum::response::{Html, Redirect};
+use serde::Deserialize;
+use waybill_core::outcome::ErrorClass;
+use waybill_core::plan::Policy;
+use waybill_store::plan::{By, Made, Preview, Wanted};
+
+use super::letters::Letters;
+use super::{Viewer, reason};
+use crate::Console;
+use crate::failure::Failure;
+use crate::view::{self, Frame};
+
+/// What is asked for, as the form has it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default)]
+pub(crate) struct Asked {
+    #[serde(flatten)]
+    letters: Letters,
+    /// That all dead letters are meant, where nothing narrows.
+    all: String,
+    canary: String,
+    confirm: String,
+    rate: String,
+    /// In hundredths.
+    stop: String,
+    reason: String,
+    /// Items that the dry run counted.
+    seen: String,
+}
+
+impl Default for Asked {
+    /// Careful: a few first, slowly, and an early stop.
+    fn default() -> Self {
+        Self {
+            letters: Letters::default(),
+            all: String::new(),
+            canary: "20".to_owned(),
+            confirm: String::new(),
+            rate: "100".to_owned(),
+            stop: "10".to_owned(),
+            reason: String::new(),
+            seen: String::new(),
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "plan_new.html")]
+struct Page {
+    frame: Frame,
+    asked: Asked,
+    sources: Vec<String>,
+    classes: Vec<&'static str>,
+    /// The dry run, and what it is of.
+    dry: Option<(Preview, String)>,
+}
+
+impl Asked {
+    fn policy(&self) -> Result<Policy, Failure> {
+        let wrong = |what: &str| Failure::Wrong(format!("{what}. Nothing was done."));
+        let whole = |text: &str| match text.trim() {
+            "" => Some(0),
+            text => text.parse().ok(),
+        };
+        let canary = whole(&self.canary).ok_or_else(|| wrong("The canary is a whole number"))?;
+        let rate_per_s = match self.rate.trim() {
+            "" => None,
+            text => Some(text.parse().map_err(|_| wrong("The rate is a number of dead letters a second"))?),
+        };
+        let stop: f64 = self.stop.trim().parse().map_err(|_| wrong("The stop is a number from 0 to 100"))?;
+        let policy =
+            Policy { canary, confirm: !self.confirm.is_empty(), rate_per_s, stop_share: stop / 100.0 };
+        match policy.mistakes()[..] {
+            [] => Ok(policy),
+            [mistake, ..] => Err(Failure::Wrong(format!("It cannot be so: {mistake}. Nothing was done."))),
+        }
+    }
+
+    /// Makes the plan, or only looks.
+    async fn make(&self, console: &Console, viewer: &Viewer, keep: bool) -> Result<Made, Failure> {
+        if self.letters.is_all() && self.all.is_empty() {
+            let what = "Say which dead letters, or that all of them are meant. Nothing was done.";
+            return Err(Failure::Wrong(what.to_owned()));
+        }
+        let (filter, policy) = (self.letters.filter()?, self.policy()?);
+        let by = By { actor: &viewer.visitor.name, reason: reason(&self.reason)? };
+        let items_max = console.bounds().plan_items_max;
+        let wanted = Wanted { filter: &filter, asked: &filter.words(), policy: &policy, by, items_max };
+        let store = console.store();
+        Ok(if keep { store.make_plan(wanted).await? } else { store.preview_plan(wanted).await? })
+    }
+}
+
+/// Why there is no plan.
+fn none(made: &Made, console: &Console) -> Failure {
+    match made {
+        Made::TooMany => Failure::Wrong(format!(
+            "More than {} dead letters fit (plans.items_max): narrow the choice. Nothing was done.",
+            console.bounds().plan_items_max
+        )),
+        _ => Failure::Wrong("No dead letter fits (any more). Nothing was done.".to_owned()),
+    }
+}
+
+/// `GET /plans/new`
+pub(crate) async fn form(
+    State(console): State<Console>,
+    viewer: Viewer,
+    Query(mut asked): Query<Asked>,
+) -> Result<Html<String>, Failure> {
+    asked.letters = asked.letters.trimmed();
+    page(&console, &viewer, asked, None)
+}
+
+/// `POST /plans/preview`
+pub(crate) async fn preview(
+    State(console): State<Console>,
+    viewer: Viewer,
+    Form(mut asked): Form<Asked>,
+) -> Result<Html<String>, Failure> {
+    asked.letters = asked.letters.trimmed();
+    match asked.make(&console, &viewer, false).await? {
+        Made::Plan(plan, preview) => page(&console, &viewer, asked, Some((preview, plan.asked))),
+        other => Err(none(&other, &console)),
+    }
+}
+
+/// `POST /plans`
+pub(crate) async fn make(
+    State(console): State<Console>,
+    viewer: Viewer,
+    Form(mut asked): Form<Asked>,
+) -> Result<Redirect, Failure> {
+    asked.letters = asked.letters.trimmed();
+    let Ok(seen) = asked.seen.parse::<u32>() else {
+        let what = "A plan is made of what a dry run has shown: run it first. Nothing was done.";
+        return Err(Failure::Wrong(what.to_owned()));
+    };
+    match asked.make(&console, &viewer, true).await? {
+        Made::Plan(plan, _) => Ok(Redirect::to(&format!("/plans/{}?seen={seen}", plan.id))),
+        other => Err(none(&other, &console)),
+    }
+}
+
+fn page(
+    console: &Console,
+    viewer: &Viewer,
+    asked: Asked,
+    dry: Option<(Preview, String)>,
+) -> Result<Html<String>, Failure> {
+    let mut sources: Vec<String> = console.directory().snapshot().sources.keys().cloned().collect();
+    sources.sort();
+    let classes = ErrorClass::ALL.into_iter().map(ErrorClass::as_str).collect();
+    view::html(&Page { frame: viewer.frame("/plans", "New plan"), asked, sources, classes, dry })
+}

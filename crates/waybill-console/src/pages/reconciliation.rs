@@ -1,0 +1,54 @@
+//! `GET /reconciliation`: the balance of every source, what did not fit, and what is overdue.
+
+use askama::Template;
+use axum::extract::State;
+use axum::response::Html;
+use waybill_store::finding::Finding;
+use waybill_store::overdue::Overdue;
+use waybill_store::problem::Problem;
+
+use super::Viewer;
+use crate::Console;
+use crate::balance::Kept;
+use crate::failure::Failure;
+use crate::view::{self, Frame};
+
+/// Rows of each list.
+const LISTED_MAX: u32 = 100;
+
+/// A finding with what it means.
+struct Row {
+    finding: Finding,
+    meaning: &'static str,
+    advice: &'static str,
+}
+
+#[derive(Template)]
+#[template(path = "reconciliation.html")]
+struct Page {
+    frame: Frame,
+    balance: Kept,
+    open: Vec<Row>,
+    mended: Vec<Row>,
+    overdue: Vec<Overdue>,
+}
+
+pub(crate) async fn show(State(console): State<Console>, viewer: Viewer) -> Result<Html<String>, Failure> {
+    let store = console.store();
+    let explain = |finding: Finding| {
+        let problem = Problem::find(&finding.problem);
+        let meaning = problem.map_or("a problem that this version does not know", Problem::meaning);
+        Row { meaning, advice: problem.map_or("ask the version that found it", Problem::advice), finding }
+    };
+    let found = store.findings(LISTED_MAX).await?;
+    let (mended, open): (Vec<Row>, Vec<Row>) =
+        found.into_iter().map(explain).partition(|row| row.finding.mended_at.is_some());
+    let page = Page {
+        frame: viewer.frame("/reconciliation", "Reconciliation"),
+        balance: console.balance().ask(),
+        open,
+        mended,
+        overdue: store.overdue(LISTED_MAX).await?,
+    };
+    view::html(&page)
+}
