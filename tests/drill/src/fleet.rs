@@ -154,10 +154,10 @@ impl Fleet {
         Ok(())
     }
 
-    /// Waits until the members are ready, starting again what ends meanwhile.
+    /// Waits until the members that are to run are ready.
     pub async fn ready(&mut self) -> Result<()> {
         let http = reqwest::Client::builder().timeout(Duration::from_secs(2)).build()?;
-        for at in 0..self.members.len() {
+        for at in (0..self.members.len()).filter(|&at| self.members[at].wanted()).collect::<Vec<_>>() {
             let name = self.members[at].name.clone();
             let url = format!("http://127.0.0.1:{}/readyz", self.members[at].admin);
             until(&format!("{name} to be ready"), Patience::LONG, async || {
@@ -173,7 +173,7 @@ impl Fleet {
 
 impl Member {
     /// Whether it is to run: it was started and not taken away.
-    const fn wanted(&self) -> bool {
+    pub const fn wanted(&self) -> bool {
         self.child.is_some()
     }
 

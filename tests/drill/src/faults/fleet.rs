@@ -149,7 +149,11 @@ fn roles(stage: &Stage, role: Option<Role>) -> Vec<usize> {
 }
 
 async fn roll(stage: &mut Stage) -> Result<()> {
+    // what another fault has stopped stays so until it is healed
     for at in roles(stage, None) {
+        if !stage.fleet.members[at].wanted() {
+            continue;
+        }
         stage.fleet.restart(at).await?;
         stage.fleet.ready().await?;
     }
