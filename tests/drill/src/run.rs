@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
 
-use crate::faults::Fault;
+use crate::faults::{Fault, Subject};
 use crate::invariants::{Invariant, Violation, accepted, check};
 use crate::ledger;
 use crate::partner::Sent;
@@ -194,8 +194,9 @@ async fn flow(stage: &mut Stage, what: &str) -> Result<()> {
     .await
 }
 
-/// Injects the faults one into the other, and heals them in the same order. Each must show that it
-/// has bitten before it is healed; one that is hidden by another may do so when that one is healed.
+/// Injects the faults one into the other, and heals them in the same order, but for PostgreSQL, which the
+/// healing of all else may need: that comes first once it has bitten. Each must show that it has bitten
+/// before it is healed; one that is hidden by another may do so when that one is healed.
 async fn break_and_mend(stage: &mut Stage, faults: &[&Fault]) -> Result<Vec<String>> {
     let (mut bites, mut forces) = (Vec::new(), Vec::new());
     for fault in faults {
@@ -205,7 +206,10 @@ async fn break_and_mend(stage: &mut Stage, faults: &[&Fault]) -> Result<Vec<Stri
         bites.push(bite.ok().and_then(Result::ok));
         forces.push(force);
     }
-    for (at, (fault, force)) in faults.iter().zip(&forces).enumerate() {
+    let mut order: Vec<usize> = (0..faults.len()).collect();
+    order.sort_by_key(|&at| faults[at].subject != Subject::Ledger || bites[at].is_none());
+    for at in order {
+        let (fault, force) = (faults[at], &forces[at]);
         if bites[at].is_none() {
             let bite = fault.bitten(stage, force).await;
             bites[at] =
