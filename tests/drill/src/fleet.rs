@@ -165,7 +165,7 @@ impl Fleet {
                 Ok(answer.is_ok_and(|response| response.status() == 200))
             })
             .await
-            .with_context(|| format!("see {}", self.members[at].log.display()))?;
+            .with_context(|| format!("see {name}.log"))?;
         }
         Ok(())
     }
