@@ -51,10 +51,22 @@ async fn a_message_tells_of_its_death_its_replay_and_whom_it_waited_for() {
         tis.until(&waits, "processed").await;
 
         let told = story(&world, &dead);
-        let expected =
-            ["accepted", "claimed", "failed", "dead", "replayed", "claimed", "failed", "dead", "discarded"];
+        let expected = [
+            "accepted",
+            "claimed",
+            "failed",
+            "dead",
+            "replayed",
+            "audited",
+            "claimed",
+            "failed",
+            "dead",
+            "discarded",
+            "audited",
+        ];
         assert_eq!(steps(&told), expected, "{told:#}");
-        assert_eq!(told["steps"].as_array().unwrap().last().unwrap()["detail"], "a test");
+        assert_eq!(step(&told, "discarded")["detail"], "a test");
+        assert_eq!(told["steps"].as_array().unwrap().last().unwrap()["detail"], "discard: a test", "by whom");
         assert_eq!(
             told["unknown"].as_array().unwrap().len(),
             1,
