@@ -44,8 +44,10 @@ pub struct Backlog {
     pub lane: String,
     /// Messages due now, published or in hand.
     pub messages: i64,
-    /// Messages accepted after the moment asked for.
+    /// Messages accepted since the moment asked for.
     pub arrived: i64,
+    /// Those of them that the next call, which asks since this one's `now`, counts as arrived again.
+    pub ahead: i64,
 }
 
 impl Store {
@@ -83,9 +85,10 @@ impl Store {
             .await?)
     }
 
-    /// How much each lane's workers have to do, and how much came in after the message id `since`.
-    pub async fn backlogs(&self, since: Uuid) -> Result<Vec<Backlog>, StoreError> {
-        let rows: Vec<(String, i64, i64)> = sqlx::query_as(
+    /// How much each lane's workers have to do, and how much came in since the message id `since`, and of
+    /// that since the id `now`, at which this call was begun.
+    pub async fn backlogs(&self, since: Uuid, now: Uuid) -> Result<Vec<Backlog>, StoreError> {
+        let rows: Vec<(String, i64, i64, i64)> = sqlx::query_as(
             "with work as (
                  -- each part has its own small index
                  (select lane from progress where due_at <= now() limit $2)
@@ -94,16 +97,19 @@ impl Store {
              ), waiting as (
                  select lane, count(*) as messages from work group by lane
              ), arrived as (
-                 select lane, count(*) as messages from progress where id > $1 group by lane
+                 select lane, count(*) as messages, count(*) filter (where id >= $3) as ahead
+                 from progress where id >= $1 group by lane
              )
-             select coalesce(w.lane, a.lane), coalesce(w.messages, 0), coalesce(a.messages, 0)
+             select coalesce(w.lane, a.lane), coalesce(w.messages, 0), coalesce(a.messages, 0), coalesce(a.ahead, 0)
              from waiting w full join arrived a on a.lane = w.lane",
         )
         .bind(since)
         .bind(COUNTED_MAX)
+        .bind(now)
         .fetch_all(self.pool())
         .await?;
-        Ok(rows.into_iter().map(|(lane, messages, arrived)| Backlog { lane, messages, arrived }).collect())
+        let backlog = |(lane, messages, arrived, ahead)| Backlog { lane, messages, arrived, ahead };
+        Ok(rows.into_iter().map(backlog).collect())
     }
 
     /// Overdue messages and silence, by source, disabled ones too: their messages go on.

@@ -15,12 +15,25 @@ use uuid::Uuid;
 
 use crate::traffic::{Draft, Script};
 
-/// Senders, each with its own script.
-pub const SENDERS: usize = 6;
+/// How much the partners post.
+#[derive(Debug, Clone, Copy)]
+pub struct Load {
+    /// Senders, each with its own script.
+    pub senders: usize,
+    /// Between two messages of one sender.
+    pub pace: Duration,
+}
+
+/// Enough that something is in flight wherever a fault strikes.
+pub const BUSY: Load = Load { senders: 6, pace: Duration::from_millis(25) };
+/// As much as the machine takes: the next message follows the answer at once, unless told to wait.
+pub const PEAK: Load = Load { senders: 24, pace: Duration::ZERO };
+
 /// No partner waits longer for an answer. Ours is promised within 10 s.
 const PATIENCE: Duration = Duration::from_secs(12);
-/// Between two messages of one sender.
-const PACE: Duration = Duration::from_millis(25);
+
+/// How often a sender that is to wait asks whether it still is.
+const WAIT: Duration = Duration::from_millis(20);
 
 /// What one post came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +68,8 @@ pub struct Mood {
     pub accepted: AtomicU64,
     /// Answered otherwise, or not at all.
     pub refused: AtomicU64,
+    /// Senders are to wait before their next message.
+    pub wait: AtomicBool,
 }
 
 /// Where the senders post, and with which credentials.
@@ -78,16 +93,17 @@ pub struct Partner {
 
 impl Partner {
     /// Starts the senders.
-    pub fn start(address: &Address, seed: u64) -> Self {
+    pub fn start(address: &Address, load: Load, seed: u64) -> Self {
         let mood = Arc::new(Mood::default());
         let history = Arc::new(Mutex::new(Vec::new()));
         let stop = Arc::new(AtomicBool::new(false));
-        let senders = (0..SENDERS)
+        let senders = (0..load.senders)
             .map(|sender| {
                 let sender = Sender {
                     address: address.clone(),
                     http: Client::builder().timeout(PATIENCE).build().unwrap_or_default(),
                     at: sender,
+                    pace: load.pace,
                     mood: Arc::clone(&mood),
                     history: Arc::clone(&history),
                     stop: Arc::clone(&stop),
@@ -130,6 +146,7 @@ struct Sender {
     http: Client,
     /// Its number, and then which ingest it posts to.
     at: usize,
+    pace: Duration,
     mood: Arc<Mood>,
     history: Arc<Mutex<Vec<Sent>>>,
     stop: Arc<AtomicBool>,
@@ -138,12 +155,16 @@ struct Sender {
 impl Sender {
     async fn send(mut self, mut script: Script) {
         while !self.stop.load(Ordering::Relaxed) {
+            if self.mood.wait.load(Ordering::Relaxed) {
+                tokio::time::sleep(WAIT).await;
+                continue;
+            }
             let place = self.write_down(script.say());
             self.until_accepted(place).await;
             if script.repeats() {
                 self.post(place).await;
             }
-            tokio::time::sleep(PACE).await;
+            tokio::time::sleep(self.pace).await;
         }
     }
 

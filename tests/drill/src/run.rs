@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::faults::{Fault, Subject};
 use crate::invariants::{Invariant, Violation, accepted, check};
 use crate::ledger;
-use crate::partner::Sent;
+use crate::partner::{BUSY, Sent};
 use crate::services::Services;
 use crate::stage::{Stage, forget};
 
@@ -169,7 +169,7 @@ fn failed(mut outcome: Outcome, error: &anyhow::Error) -> Outcome {
 
 /// The run itself.
 async fn play(stage: &mut Stage, order: Order<'_>, outcome: &mut Outcome) -> Result<()> {
-    stage.open(order.seed);
+    stage.open(BUSY, order.seed);
     flow(stage, "messages to flow").await?;
     let bites = break_and_mend(stage, order.faults).await?;
     outcome.bite = bites.join("; ");

@@ -5,6 +5,7 @@
 //! envelope may be published again that RabbitMQ still has. A trigger of the drill's own counts the
 //! last, so that the product is not asked about itself.
 
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
@@ -13,7 +14,7 @@ use sqlx::{AssertSqlSafe, Executor as _};
 
 use crate::invariants::{accepted, check};
 use crate::ledger;
-use crate::partner::Partner;
+use crate::partner::{PEAK, Partner};
 use crate::random::Random;
 use crate::run::{LAST_WORDS, drain};
 use crate::services::{Services, variable};
@@ -23,6 +24,9 @@ use crate::stage::{ROLE, Stage, forget};
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Between two restarts.
 const RESTART_EVERY: Duration = Duration::from_secs(8);
+/// Senders wait while more than this is in hand, so that the load is what flows through for as long as it
+/// is asked for, and not a backlog that grows.
+const IN_HAND_MAX: i64 = 2_000;
 /// Between two `waybill reconcile` under load, and two lines on the terminal.
 const RECONCILE_EVERY: Duration = Duration::from_mins(5);
 const TELL_EVERY: Duration = Duration::from_mins(1);
@@ -104,7 +108,7 @@ pub async fn soak(services: &Services, minutes: u64, seed: u64) -> Result<Soaked
 }
 
 async fn play(stage: &mut Stage, soaked: &mut Soaked) -> Result<()> {
-    stage.open(soaked.seed);
+    stage.open(PEAK, soaked.seed);
     let began = Instant::now();
     let ended = under_load(stage, soaked, began).await;
     let took = began.elapsed().as_secs_f64();
@@ -139,6 +143,7 @@ async fn under_load(stage: &mut Stage, soaked: &mut Soaked, began: Instant) -> R
     while began.elapsed() < lasts {
         tokio::time::sleep(LOOK_EVERY).await;
         look(stage, soaked).await?;
+        throttle(stage).await?;
         if restarted.elapsed() > RESTART_EVERY {
             restarted = Instant::now();
             let at = random.below(stage.fleet.members.len());
@@ -164,6 +169,21 @@ async fn under_load(stage: &mut Stage, soaked: &mut Soaked, began: Instant) -> R
                 soaked.wrong_in_all
             );
         }
+    }
+    Ok(())
+}
+
+/// Lets the senders wait while there is much in hand.
+async fn throttle(stage: &Stage) -> Result<()> {
+    let in_hand = stage
+        .count(
+            "select (select count(*) from progress where due_at is not null)
+                  + (select count(*) from progress where state = 'published')
+                  + (select count(*) from progress where state = 'processing')",
+        )
+        .await?;
+    if let Some(partner) = &stage.partner {
+        partner.mood.wait.store(in_hand > IN_HAND_MAX, Ordering::Relaxed);
     }
     Ok(())
 }

@@ -14,7 +14,7 @@ use sqlx::{AssertSqlSafe, Executor as _};
 
 use crate::fleet::{Fleet, Role, clean};
 use crate::ledger::WITNESS;
-use crate::partner::{Address, Partner};
+use crate::partner::{Address, Load, Partner};
 use crate::proxy::Proxy;
 use crate::run::{Patience, until};
 use crate::services::Services;
@@ -130,9 +130,9 @@ impl Stage {
         Ok(())
     }
 
-    /// Lets the partners post, by `seed`.
-    pub fn open(&mut self, seed: u64) {
-        self.partner = Some(Partner::start(&self.address, seed));
+    /// Lets the partners post so much, by `seed`.
+    pub fn open(&mut self, load: Load, seed: u64) {
+        self.partner = Some(Partner::start(&self.address, load, seed));
     }
 
     /// Keeps something going for a family of faults until it is let go.

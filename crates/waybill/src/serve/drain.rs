@@ -32,6 +32,8 @@ pub(super) struct Drain {
 #[derive(Debug, Clone, Copy, Default)]
 struct Lane {
     messages: f64,
+    /// Those of them that the next pass finds among what came in since this one began.
+    ahead: f64,
     /// Messages a second; none: not measured yet.
     speed: Option<f64>,
 }
@@ -40,7 +42,7 @@ impl Lane {
     /// Notes what was found `elapsed` after the last time.
     fn note(&mut self, messages: f64, arrived: f64, elapsed: Duration) {
         let elapsed = elapsed.as_secs_f64().max(0.001);
-        let out = (self.messages + arrived - messages).max(0.0) / elapsed;
+        let out = (self.messages + arrived - self.ahead - messages).max(0.0) / elapsed;
         let weight = (elapsed / SMOOTH_S).min(1.0);
         self.speed = Some(self.speed.map_or(out, |speed| speed + (out - speed) * weight));
         self.messages = messages;
@@ -72,18 +74,20 @@ impl Sweep for Drain {
             Some((since, at)) => (since, Some(now.duration_since(at))),
             None => (id, None),
         };
-        let backlogs = self.store.backlogs(since).await?;
+        let backlogs = self.store.backlogs(since, id).await?;
         let known = self.directory.snapshot();
         for lane in known.lanes.iter().chain(backlogs.iter().map(|backlog| &backlog.lane)) {
             self.lanes.entry(lane.clone()).or_default();
         }
         for (name, lane) in &mut self.lanes {
             let found = backlogs.iter().find(|backlog| backlog.lane == *name);
-            let (messages, arrived) = found.map_or((0, 0), |found| (found.messages, found.arrived));
+            let (messages, arrived, ahead) =
+                found.map_or((0, 0, 0), |found| (found.messages, found.arrived, found.ahead));
             match elapsed {
                 Some(elapsed) => lane.note(number(messages), number(arrived), elapsed),
                 None => lane.messages = number(messages),
             }
+            lane.ahead = number(ahead);
             metrics::gauge!("waybill_drain_seconds", "lane" => name.clone())
                 .set(lane.drain_s().unwrap_or(f64::NAN));
         }
@@ -99,7 +103,7 @@ mod tests {
     #[test]
     fn a_lane_takes_its_backlog_over_its_speed() {
         let second = Duration::from_secs(1);
-        let mut lane = Lane { messages: 100.0, speed: None };
+        let mut lane = Lane { messages: 100.0, ..Lane::default() };
         assert_eq!(lane.drain_s(), None, "not measured yet");
         lane.note(90.0, 0.0, second);
         assert_eq!(lane.drain_s(), Some(9.0));
@@ -107,9 +111,13 @@ mod tests {
         assert_eq!(lane.drain_s(), Some(10.0), "20 came in, 10 went out");
         lane.note(0.0, 0.0, second);
         assert_eq!(lane.drain_s(), Some(0.0));
-        let mut stuck = Lane { messages: 5.0, speed: None };
+        let mut stuck = Lane { messages: 5.0, ..Lane::default() };
         stuck.note(7.0, 2.0, second);
         assert_eq!(stuck.drain_s(), Some(LONGEST_S), "nothing goes out");
+        // a message that came between the moment a pass begins and the moment it reads is counted once
+        let mut eager = Lane { messages: 1.0, ahead: 1.0, speed: None };
+        eager.note(1.0, 1.0, second);
+        assert_eq!(eager.drain_s(), Some(LONGEST_S));
         // replay and release bring messages back that did not just arrive: no negative speed
         stuck.note(50.0, 0.0, second);
         assert_eq!(stuck.drain_s(), Some(LONGEST_S));
