@@ -21,6 +21,7 @@ mod doctor;
 mod edit;
 mod fault;
 mod find;
+mod forgotten;
 mod hardening;
 mod idempotency;
 mod interleaving;

@@ -15,7 +15,7 @@ pub async fn publishes(http: &reqwest::Client, admin: &str, result: &str) -> u64
 }
 
 /// A channel of our own, for what no part of Waybill does.
-async fn channel(world: &World) -> (lapin::Connection, lapin::Channel) {
+pub async fn channel(world: &World) -> (lapin::Connection, lapin::Channel) {
     let url = format!("{}/{}", world.services.amqp_url.trim_end_matches('/'), world.name);
     let connection = lapin::Connection::connect(&url, lapin::ConnectionProperties::default()).await.unwrap();
     let channel = connection.create_channel().await.unwrap();

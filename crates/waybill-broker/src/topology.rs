@@ -116,7 +116,7 @@ pub async fn declare(link: &Link, lanes: &[String]) -> Result<(), BrokerError> {
     }
     for queue in queues(lanes) {
         match declare_queue(link, &queue, false).await? {
-            Answer::Right(_) => bind(link, &queue).await?,
+            Answer::Right(_) | Answer::Unknown => bind(link, &queue).await?,
             other => different.extend(other.problem(&queue.name)),
         }
     }
@@ -177,7 +177,7 @@ pub async fn depth(link: &Link, queue: &str) -> Result<Option<(u32, u32)>, Broke
         Queue { name: queue.to_owned(), arguments: BTreeMap::new(), binding: (EXCHANGE, String::new()) };
     Ok(match declare_queue(link, &queue, true).await? {
         Answer::Right(depth) => Some(depth),
-        Answer::Missing | Answer::Different(_) => None,
+        Answer::Missing | Answer::Different(_) | Answer::Unknown => None,
     })
 }
 
@@ -187,12 +187,14 @@ enum Answer {
     Right((u32, u32)),
     Missing,
     Different(String),
+    /// Nobody may ask.
+    Unknown,
 }
 
 impl Answer {
     fn problem(self, name: &str) -> Option<String> {
         match self {
-            Self::Right(_) => None,
+            Self::Right(_) | Self::Unknown => None,
             Self::Missing => Some(format!("{name} is missing: run `waybill topology apply`")),
             Self::Different(how) => {
                 Some(format!("{name} differs: {how}; remove it by hand, then run `waybill topology apply`"))
@@ -206,7 +208,7 @@ impl Answer {
         match reply_code(&error) {
             Some(404) => Ok(Self::Missing),
             Some(406 | 405) => Ok(Self::Different(BrokerError::from(error).to_string())),
-            Some(403) => Ok(Self::Right((0, 0))),
+            Some(403) => Ok(Self::Unknown),
             _ => Err(error.into()),
         }
     }

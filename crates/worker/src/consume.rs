@@ -24,8 +24,8 @@ const SUSPECT_AFTER: u32 = 2;
 const HUNG_MAX: usize = 8;
 /// How often a changed set of lanes is looked for.
 const LANES_EVERY: Duration = Duration::from_secs(2);
-/// How often lanes that were safe are looked at again.
-const TRUST: Duration = Duration::from_secs(30);
+/// How often lanes that were safe, and the subscriptions to them, are looked at again.
+const TRUST: Duration = Duration::from_secs(15);
 
 /// What a session has seen when it began.
 struct View<'a> {
@@ -207,7 +207,7 @@ impl Consume {
         }
         let now = self.unsafe_lanes(view.link, view.lanes).await?;
         view.at = Instant::now();
-        Ok(now != view.unsafe_lanes)
+        Ok(now != view.unsafe_lanes || is_forgotten(view).await?)
     }
 
     /// `first` and what else has arrived; suspects are set apart.
@@ -232,6 +232,18 @@ impl Consume {
         }
         Ok(batch)
     }
+}
+
+/// Whether the broker knows of nobody who takes a queue that this process has subscribed to. A queue
+/// that is deleted and declared again ends its subscriptions, and the news of it may be lost with its leader.
+async fn is_forgotten(view: &View<'_>) -> Result<bool, BrokerError> {
+    for lane in view.lanes.iter().filter(|lane| !view.unsafe_lanes.contains(lane)) {
+        if let Some((_, 0)) = topology::depth(view.link, &topology::work_queue(lane)).await? {
+            tracing::warn!(lane, "RabbitMQ knows of no subscription to this lane: subscribing again");
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn is_suspect(delivery: &Delivery) -> bool {

@@ -27,7 +27,7 @@ pub struct Load {
 /// Enough that something is in flight wherever a fault strikes.
 pub const BUSY: Load = Load { senders: 6, pace: Duration::from_millis(25) };
 /// As much as the machine takes: the next message follows the answer at once, unless told to wait.
-pub const PEAK: Load = Load { senders: 24, pace: Duration::ZERO };
+pub const PEAK: Load = Load { senders: 64, pace: Duration::ZERO };
 
 /// No partner waits longer for an answer. Ours is promised within 10 s.
 const PATIENCE: Duration = Duration::from_secs(12);

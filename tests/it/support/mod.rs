@@ -17,12 +17,16 @@ use waybill_store::audit::By;
 /// Who acts in a test that is not about who does.
 pub const BY: By<'static> = By::actor("a test");
 
+/// How long a test waits for what must come.
+pub const LIMIT: Duration = Duration::from_mins(1);
+/// Between two looks.
+pub const PAUSE: Duration = Duration::from_millis(20);
+
 /// Asks until the answer is yes; says what was waited for when it stays no.
 pub async fn until<F: Future<Output = bool>>(what: &str, mut ask: impl FnMut() -> F) {
-    let limit = Duration::from_mins(1);
     let began = Instant::now();
     while !ask().await {
-        assert!(began.elapsed() < limit, "waited {limit:?} for: {what}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        assert!(began.elapsed() < LIMIT, "waited {LIMIT:?} for: {what}");
+        tokio::time::sleep(PAUSE).await;
     }
 }

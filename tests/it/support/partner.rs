@@ -1,5 +1,7 @@
 //! A partner: posts over HTTP with real credentials.
 
+use std::time::Instant;
+
 use reqwest::{RequestBuilder, Response};
 use serde_json::Value;
 
@@ -65,9 +67,17 @@ impl Partner {
         self.message(id).await["state"].as_str().unwrap().to_owned()
     }
 
-    /// Waits until the message is in `state`.
+    /// Waits until the message is in `state`; says what it is instead when it stays so.
     pub async fn until(&self, id: &str, state: &str) {
-        super::until(&format!("{id} to be {state}"), || async { self.state(id).await == state }).await;
+        let began = Instant::now();
+        loop {
+            let message = self.message(id).await;
+            if message["state"] == state {
+                return;
+            }
+            assert!(began.elapsed() < super::LIMIT, "waited for {id} to be {state}, and it is {message}");
+            tokio::time::sleep(super::PAUSE).await;
+        }
     }
 }
 
