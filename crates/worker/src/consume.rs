@@ -17,6 +17,7 @@ use waybill_process::Readiness;
 
 use crate::config::Worker;
 use crate::executor::Executor;
+use crate::heard::Heard;
 
 /// Attempts after which a message is processed by itself.
 const SUSPECT_AFTER: u32 = 2;
@@ -33,6 +34,7 @@ struct View<'a> {
     unsafe_lanes: Vec<String>,
     link: &'a Link,
     at: Instant,
+    heard: Heard,
 }
 
 /// The consuming component.
@@ -93,7 +95,7 @@ impl Consume {
         self.readiness.has("broker");
         tracing::info!(lanes = ?safe, unsafe_lanes = ?unsafe_lanes, "consuming");
         let in_hand = TaskTracker::new();
-        let mut view = View { lanes, unsafe_lanes, link: &link, at: Instant::now() };
+        let mut view = View { lanes, unsafe_lanes, link: &link, at: Instant::now(), heard: Heard::default() };
         let ended = if safe.is_empty() {
             self.wait_for_a_safe_lane(&mut view, stop).await
         } else {
@@ -138,7 +140,7 @@ impl Consume {
         view: &mut View<'_>,
         stop: &CancellationToken,
     ) -> Result<(), BrokerError> {
-        while !stop.is_cancelled() && !self.is_outdated(view).await? {
+        while !stop.is_cancelled() && !self.is_outdated(view, true).await? {
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = tokio::time::sleep(LANES_EVERY) => {}
@@ -171,7 +173,7 @@ impl Consume {
                     suspect.into_iter().collect()
                 }
                 _ = look.tick() => {
-                    if self.is_outdated(view).await? {
+                    if self.is_outdated(view, in_hand.is_empty()).await? {
                         return Ok(());
                     }
                     continue;
@@ -181,6 +183,7 @@ impl Consume {
                     None => return Ok(()),
                 },
             };
+            view.heard.batch();
             if batch.is_empty() {
                 continue;
             }
@@ -194,9 +197,9 @@ impl Consume {
         }
     }
 
-    /// Whether a new session would see it otherwise: other lanes, or one that has become safe, or
-    /// is safe no longer.
-    async fn is_outdated(&self, view: &mut View<'_>) -> Result<bool, BrokerError> {
+    /// Whether a new session would see it otherwise: other lanes, one that has become safe or is safe
+    /// no longer, or messages that do not come.
+    async fn is_outdated(&self, view: &mut View<'_>, is_free: bool) -> Result<bool, BrokerError> {
         if self.lanes() != view.lanes || self.executor.hung() >= HUNG_MAX {
             return Ok(true);
         }
@@ -207,7 +210,14 @@ impl Consume {
         }
         let now = self.unsafe_lanes(view.link, view.lanes).await?;
         view.at = Instant::now();
-        Ok(now != view.unsafe_lanes || is_forgotten(view).await?)
+        if now != view.unsafe_lanes {
+            return Ok(true);
+        }
+        let is_deaf = view.heard.is_deaf(&depths(view).await?, is_free);
+        if is_deaf {
+            tracing::warn!("messages wait, and RabbitMQ brings none: subscribing again");
+        }
+        Ok(is_deaf)
     }
 
     /// `first` and what else has arrived; suspects are set apart.
@@ -234,16 +244,13 @@ impl Consume {
     }
 }
 
-/// Whether the broker knows of nobody who takes a queue that this process has subscribed to. A queue
-/// that is deleted and declared again ends its subscriptions, and the news of it may be lost with its leader.
-async fn is_forgotten(view: &View<'_>) -> Result<bool, BrokerError> {
+/// Ready messages and consumers of the queues that this process has subscribed to.
+async fn depths(view: &View<'_>) -> Result<Vec<(u32, u32)>, BrokerError> {
+    let mut depths = Vec::new();
     for lane in view.lanes.iter().filter(|lane| !view.unsafe_lanes.contains(lane)) {
-        if let Some((_, 0)) = topology::depth(view.link, &topology::work_queue(lane)).await? {
-            tracing::warn!(lane, "RabbitMQ knows of no subscription to this lane: subscribing again");
-            return Ok(true);
-        }
+        depths.extend(topology::depth(view.link, &topology::work_queue(lane)).await?);
     }
-    Ok(false)
+    Ok(depths)
 }
 
 fn is_suspect(delivery: &Delivery) -> bool {

@@ -8,6 +8,7 @@ pub mod config;
 pub mod consume;
 pub mod executor;
 pub mod figures;
+mod heard;
 pub mod process;
 
 use std::net::SocketAddr;
