@@ -57,8 +57,10 @@ impl Plans {
             Some(State::Finished) => tracing::info!(plan = id, "a replay plan is finished"),
             _ => {}
         }
+        waybill_drill::point("plan.before_turn");
         loop {
             let turn = self.store.plan_turn(id, self.window_max).await?;
+            waybill_drill::point("plan.after_turn");
             if turn.replayed > 0 {
                 self.relay.notify_one();
             }
