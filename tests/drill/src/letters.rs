@@ -7,6 +7,7 @@
 //! operator's tool has printed, and every effect is then held against it.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -18,6 +19,7 @@ use crate::invariants::accepted;
 use crate::ledger::Item;
 use crate::partner::Sent;
 use crate::run::{Patience, until};
+use crate::soak::throttle;
 use crate::stage::Stage;
 use crate::traffic::{Draft, Expected, hl7};
 
@@ -27,6 +29,8 @@ pub const SOURCE: &str = "letters";
 const BAD_RELEASE: &str = "bad_release";
 /// One in so many is bad itself.
 const HOPELESS: usize = 8;
+/// Messages in hand above which live traffic waits for letters that are waited for.
+pub const IN_HAND_MAX: i64 = 300;
 /// For a worker to stop in good order.
 const STOP: Duration = Duration::from_secs(40);
 
@@ -114,8 +118,21 @@ pub async fn die(stage: &mut Stage, keys: usize) -> Result<()> {
     stage.partner.as_ref().context("the partners post")?.say(write(keys)).await;
     const DEAD: &str = "select count(*) from progress where source = 'letters' and state = 'dead'";
     let wanted = i64::try_from(keys)?;
-    until("the letters to die", Patience::LONG, async || Ok(stage.count(DEAD).await? == wanted)).await?;
+    until("the letters to die", Patience::LONG, async || {
+        // they would wait behind a backlog for as long as it grows
+        throttle(stage, IN_HAND_MAX).await?;
+        Ok(stage.count(DEAD).await? == wanted)
+    })
+    .await?;
+    go_on(stage);
     release(stage, false).await
+}
+
+/// Lets the senders post as they like again.
+pub fn go_on(stage: &Stage) {
+    if let Some(partner) = &stage.partner {
+        partner.mood.wait.store(false, Ordering::Relaxed);
+    }
 }
 
 /// Rolls the release of the workers out, or back.

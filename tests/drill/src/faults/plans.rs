@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::points::KILLED;
 use crate::fleet::Role;
 use crate::invariants::accepted;
-use crate::letters::{self, SOURCE};
+use crate::letters::{self, IN_HAND_MAX, SOURCE};
 use crate::partner::{Load, Partner, Sent};
 use crate::run::{Patience, until};
 use crate::soak::throttle;
@@ -36,13 +36,11 @@ pub(super) enum Plans {
 }
 
 /// Letters of a plan that something is to hit in its midst, and replays of it in a second.
-const FEW: usize = 64;
-const RATE: u32 = 12;
+const FEW: usize = 48;
+const RATE: u32 = 10;
 /// Letters of a plan under load, and who posts besides.
 const MANY: usize = 240;
 const CROWD: Load = Load { senders: 18, pace: std::time::Duration::from_millis(5) };
-/// Live messages in hand: with more the crowd waits, so that the load is what flows through.
-const IN_HAND_MAX: i64 = 300;
 /// Letters that are raced for.
 const RACES: usize = 28;
 
@@ -68,11 +66,14 @@ impl Plans {
     pub(super) async fn bitten(self, stage: &mut Stage) -> Result<String> {
         let Self::Killed(point) = self else { return Ok(stage.letters.bite.clone()) };
         let at = serve(stage)?;
-        until(&format!("serve to come by {point}"), Patience::BITE, async || {
+        until(&format!("serve to come by {point}"), Patience::LONG, async || {
+            // the ledger may be away, by another fault
+            let _ = throttle(stage, IN_HAND_MAX).await;
             let member = &mut stage.fleet.members[at];
             Ok(member.was_hit(point) && member.ended_by() == Some(KILLED))
         })
         .await?;
+        letters::go_on(stage);
         let Turns { state, had, left } = turns(stage, 1).await?;
         ensure!(state == "running", "the plan was {state} already");
         Ok(format!(
@@ -117,7 +118,8 @@ async fn turns(stage: &Stage, plan: i64) -> Result<Turns> {
 }
 
 /// Waits until so many have had their turn; the plan must still run, and have letters left.
-async fn midst(stage: &Stage, plan: i64, wanted: i64) -> Result<String> {
+async fn midst(stage: &Stage, plan: i64, wanted: usize) -> Result<String> {
+    let wanted = i64::try_from(wanted)?;
     let mut now = turns(stage, plan).await?;
     until("letters to have their turn", Patience::LONG, async || {
         // the ledger may be starting just now
@@ -148,14 +150,14 @@ async fn started_twice(stage: &mut Stage) -> Result<String> {
 
 async fn interrupted(stage: &mut Stage) -> Result<String> {
     let plan = letters::plan(stage, Some(RATE), true).await?;
-    let first = midst(stage, plan, 6).await?;
+    let first = midst(stage, plan, FEW / 8).await?;
     let serve = serve(stage)?;
     stage.fleet.kill(serve).await?;
-    let second = midst(stage, plan, 16).await?;
+    let second = midst(stage, plan, FEW / 4).await?;
     for verb in ["kill", "start"] {
         stage.services.control(&["postgres", verb]).await?;
     }
-    let third = midst(stage, plan, 28).await?;
+    let third = midst(stage, plan, FEW / 2).await?;
     for verb in ["kill", "start"] {
         stage.services.control(&["rabbitmq", verb]).await?;
     }
@@ -164,7 +166,7 @@ async fn interrupted(stage: &mut Stage) -> Result<String> {
 
 async fn cancelled(stage: &mut Stage) -> Result<String> {
     let plan = letters::plan(stage, Some(RATE), true).await?;
-    let seen = midst(stage, plan, 10).await?;
+    let seen = midst(stage, plan, FEW / 4).await?;
     let wrong = letters::order_at_once(stage, "cancel", plan, 2).await?;
     stage.letters.wrong.extend(wrong);
     let resume = ["plan", "resume", &plan.to_string(), "--why", "a mistake"];
@@ -190,8 +192,8 @@ async fn under_load(stage: &mut Stage) -> Result<String> {
         Ok(turns(stage, plan).await?.state == "finished")
     })
     .await?;
+    letters::go_on(stage);
     let (took, live) = (began.elapsed().as_secs_f64(), live(stage)?);
-    live.mood.wait.store(false, std::sync::atomic::Ordering::Relaxed);
     let (posts, slowest) = (live.accepted() - before, live.slowest_s(first));
     ensure!(posts >= 20, "only {posts} posts were accepted meanwhile: that is no load");
     Ok(format!(
@@ -268,8 +270,8 @@ async fn race(stage: &mut Stage, sent: &Sent, head_start_ms: u64) -> Result<Opti
 
 /// Starts a plan and arms the point once some letters have had their turn.
 async fn armed(stage: &Stage, point: &str) -> Result<String> {
-    let plan = letters::plan(stage, Some(RATE * 2), true).await?;
-    let seen = midst(stage, plan, 10).await?;
+    let plan = letters::plan(stage, Some(RATE), true).await?;
+    let seen = midst(stage, plan, FEW / 4).await?;
     stage.fleet.members[serve(stage)?].arm(point, "kill")?;
     Ok(seen)
 }
