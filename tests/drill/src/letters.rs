@@ -42,6 +42,8 @@ pub struct Letters {
     pub corrected: HashMap<Uuid, (Uuid, String)>,
     /// What an operator was told that cannot be.
     pub wrong: Vec<String>,
+    /// The service that is down just now.
+    pub down: Option<&'static str>,
     /// What was done to them.
     pub bite: String,
 }

@@ -60,8 +60,8 @@ impl Plans {
         waybill_drill::point("plan.before_turn");
         loop {
             let turn = self.store.plan_turn(id, self.window_max).await?;
-            waybill_drill::point("plan.after_turn");
             if turn.replayed > 0 {
+                waybill_drill::point("plan.after_turn");
                 self.relay.notify_one();
             }
             if !turn.more || Instant::now() > until {
