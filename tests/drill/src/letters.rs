@@ -29,6 +29,8 @@ pub const SOURCE: &str = "letters";
 const BAD_RELEASE: &str = "bad_release";
 /// One in so many is bad itself.
 const HOPELESS: usize = 8;
+/// Letters that are dead.
+const DEAD: &str = "select count(*) from progress where source = 'letters' and state = 'dead'";
 /// Messages in hand above which live traffic waits for letters that are waited for.
 pub const IN_HAND_MAX: i64 = 300;
 /// For a worker to stop in good order.
@@ -118,7 +120,6 @@ pub const fn is_good(sent: &Sent) -> bool {
 pub async fn die(stage: &mut Stage, keys: usize) -> Result<()> {
     release(stage, true).await?;
     stage.partner.as_ref().context("the partners post")?.say(write(keys)).await;
-    const DEAD: &str = "select count(*) from progress where source = 'letters' and state = 'dead'";
     let wanted = i64::try_from(keys)?;
     until("the letters to die", Patience::LONG, async || {
         // they would wait behind a backlog for as long as it grows

@@ -255,10 +255,10 @@ impl Sender {
             .post(format!("http://127.0.0.1:{port}/v1/messages"))
             .bearer_auth(key.map(|(_, key)| key.as_str()).unwrap_or_default())
             .body(draft.body.clone());
-        request = if draft.source != "forms" {
-            request.header("content-type", "x-application/hl7-v2+er7")
-        } else {
+        request = if draft.source == "forms" {
             request.header("content-type", "application/json").header("idempotency-key", &draft.key)
+        } else {
+            request.header("content-type", "x-application/hl7-v2+er7")
         };
         let Ok(response) = request.send().await else { return Answer::Nothing };
         let status = response.status();
@@ -268,11 +268,11 @@ impl Sender {
         let named =
             response.headers().get("waybill-message-id").and_then(|id| id.to_str().ok()?.parse().ok());
         let Ok(body) = response.text().await else { return Answer::Nothing };
-        let id = if draft.source != "forms" {
-            named.filter(|_| body.contains("MSA|AA"))
-        } else {
+        let id = if draft.source == "forms" {
             let receipt: Option<serde_json::Value> = serde_json::from_str(&body).ok();
             receipt.and_then(|receipt| receipt["id"].as_str()?.parse().ok())
+        } else {
+            named.filter(|_| body.contains("MSA|AA"))
         };
         id.map_or(Answer::Unreadable, Answer::Accepted)
     }

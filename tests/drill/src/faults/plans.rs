@@ -41,6 +41,8 @@ const RATE: u32 = 10;
 /// Letters of a plan under load, and who posts besides.
 const MANY: usize = 240;
 const CROWD: Load = Load { senders: 18, pace: std::time::Duration::from_millis(5) };
+/// Plans in their midst.
+const IN_MIDST: &str = "select count(*) from plan where state = 'running' and waiting > 0 and turn > 0";
 /// Letters that are raced for.
 const RACES: usize = 28;
 /// Races for one letter, until one of the two takes.
@@ -143,8 +145,7 @@ async fn started_twice(stage: &mut Stage) -> Result<String> {
     let started = plans.iter().map(|&plan| letters::order_at_once(stage, "start", plan, 2));
     let wrong = try_join_all(started).await?;
     stage.letters.wrong.extend(wrong.into_iter().flatten());
-    const BOTH: &str = "select count(*) from plan where state = 'running' and waiting > 0 and turn > 0";
-    until("both plans to be in their midst", Patience::BITE, async || Ok(stage.count(BOTH).await? == 2))
+    until("both plans to be in their midst", Patience::BITE, async || Ok(stage.count(IN_MIDST).await? == 2))
         .await?;
     let (one, other) = (turns(stage, plans[0]).await?, turns(stage, plans[1]).await?);
     Ok(format!("two plans of the same {FEW} letters ran at once, {} and {} of them in", one.had, other.had))
