@@ -113,12 +113,12 @@ struct Turns {
 }
 
 async fn turns(stage: &Stage, plan: i64) -> Result<Turns> {
-    let (state, had, left): (String, i32, i32) =
+    let (now, had, left): (String, i32, i32) =
         sqlx::query_as("select state, items - waiting, waiting from plan where id = $1")
             .bind(plan)
             .fetch_one(&stage.db)
             .await?;
-    Ok(Turns { state, had: had.into(), left: left.into() })
+    Ok(Turns { state: now, had: had.into(), left: left.into() })
 }
 
 /// Waits until so many have had their turn; the plan must still run, and have letters left.
@@ -237,7 +237,7 @@ async fn edits_raced(stage: &mut Stage) -> Result<String> {
                 head_start_ms = (head_start_ms + 5) * 3 / 2;
             }
             None => {
-                stage.letters.wrong.push(format!("{} can be neither edited nor replayed", sent.draft.key))
+                stage.letters.wrong.push(format!("{} can be neither edited nor replayed", sent.draft.key));
             }
         }
     }
