@@ -136,7 +136,25 @@ pub(crate) async fn replay_deaths(
     .bind(deaths.iter().map(|death| death.at).collect::<Vec<_>>())
     .fetch_all(&mut **transaction)
     .await?;
-    replay_locked(transaction, &same, None, Some(plan)).await
+    let mut replayed = replay_locked(transaction, &same, None, Some(plan)).await?;
+    if waybill_drill::mutant("plan_blind") {
+        replayed.extend(replay_blindly(transaction, deaths).await?);
+    }
+    Ok(replayed)
+}
+
+/// The defect `plan_blind`: letters are replayed although they were already, and processed since.
+async fn replay_blindly(
+    transaction: &mut Transaction<'static, Postgres>,
+    deaths: &[Death],
+) -> Result<Vec<Uuid>, StoreError> {
+    Ok(sqlx::query_scalar(
+        "update progress set state = 'accepted', due_at = now(), finished_at = null
+         where id = any($1) and state = 'processed' returning id",
+    )
+    .bind(deaths.iter().map(|death| death.id).collect::<Vec<_>>())
+    .fetch_all(&mut **transaction)
+    .await?)
 }
 
 /// Verb `replay`, in a transaction that has locked the keys.

@@ -37,6 +37,9 @@ impl Processors {
         if message.kind == NONE {
             return done(Outcome::Ignored("its source has no kind"));
         }
+        if waybill_drill::mutant("bad_release") && message.source == "letters" {
+            return done(Outcome::failed(ErrorClass::Validation, "a defect of this release"));
+        }
         let Some(kind) = self.kinds.iter().find(|kind| kind.name == message.kind) else {
             return done(Outcome::failed(
                 ErrorClass::UnknownKind,

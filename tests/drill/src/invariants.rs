@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use uuid::Uuid;
 
-use crate::ledger::{Ledger, Row};
+use crate::ledger::{Item, Ledger, Row};
 use crate::partner::{Answer, Sent};
 use crate::traffic::Expected;
 
@@ -34,6 +34,9 @@ pub enum Invariant {
     Drain,
     /// The product's own balance objects.
     Balance,
+    /// A replay plan says something else of a letter than what became of it, replayed it twice, or took
+    /// an order that it had to refuse.
+    Plan,
 }
 
 /// One broken promise.
@@ -57,12 +60,13 @@ pub fn check(history: &[Sent], ledger: &Ledger, prompt: bool) -> Vec<Violation> 
     for sent in history {
         answers(sent, &rows, prompt, &mut found);
         if let Some(row) = accepted(sent).and_then(|id| rows.get(&id)) {
-            end(sent, row, &mut found);
+            end(sent, row, &rows, &mut found);
         }
     }
     effects(history, ledger, &rows, &mut found);
     order(history, ledger, &mut found);
     phantoms(history, ledger, &mut found);
+    ledger.items.iter().for_each(|item| planned(item, &rows, &mut found));
     if ledger.in_hand > 0 {
         found.note(Invariant::Conservation, None, format!("{} messages are still in hand", ledger.in_hand));
     }
@@ -127,7 +131,11 @@ fn answers(sent: &Sent, rows: &HashMap<Uuid, &Row>, prompt: bool, found: &mut Fo
 }
 
 /// It ended as it had to.
-fn end(sent: &Sent, row: &Row, found: &mut Found) {
+fn end(sent: &Sent, row: &Row, rows: &HashMap<Uuid, &Row>, found: &mut Found) {
+    if let Expected::Replaced(by, _) = &sent.draft.expected {
+        replaced(row, *by, rows, found);
+        return;
+    }
     let state = row.state.as_deref().unwrap_or("nowhere");
     let as_expected = match (&sent.draft.expected, state) {
         (Expected::Effect(_), "processed") | (Expected::Dead, "dead") => true,
@@ -155,6 +163,60 @@ fn end(sent: &Sent, row: &Row, found: &mut Found) {
     }
 }
 
+/// The original of an edit is discarded, and the message whose id was printed has its place, processed
+/// once.
+fn replaced(original: &Row, by: Uuid, rows: &HashMap<Uuid, &Row>, found: &mut Found) {
+    if original.state.as_deref() != Some("discarded") || original.successes > 0 {
+        let what = format!("it was edited, and is {:?} all the same", original.state);
+        found.note(Invariant::Conservation, Some(original.id), what);
+    }
+    match rows.get(&by) {
+        Some(row) if row.replaces == Some(original.id) && row.state.as_deref() == Some("processed") => {
+            if row.successes != 1 {
+                let what = format!("processed, with {} successful attempts on record", row.successes);
+                found.note(Invariant::ExactlyOnce, Some(by), what);
+            }
+        }
+        row => {
+            let state = row.and_then(|row| row.state.as_deref());
+            let what = format!("an edit of {} made it, and it is {state:?} or elsewhere", original.id);
+            found.note(Invariant::Conservation, Some(by), what);
+        }
+    }
+}
+
+/// Whose effects are a message's: its own, unless an edit gave its place to another.
+fn acting(sent: &Sent) -> Option<Uuid> {
+    match &sent.draft.expected {
+        Expected::Replaced(by, _) => accepted(sent).map(|_| *by),
+        _ => accepted(sent),
+    }
+}
+
+/// What a plan says of a letter is what became of it, and no death was replayed twice.
+fn planned(item: &Item, rows: &HashMap<Uuid, &Row>, found: &mut Found) {
+    let now = rows.get(&item.id).and_then(|row| row.state.as_deref());
+    let (fits, replays) = match item.state.as_str() {
+        "recovered" => (now == Some("processed"), 1),
+        "failed" => (now == Some("dead"), 1),
+        "skipped" => (true, 0),
+        "waiting" => (item.plan_state == "cancelled", 0),
+        // still in flight when everything was drained; or behind a dead letter, where none of ours is
+        _ => (false, 1),
+    };
+    if !fits || item.replays != replays {
+        let what = format!(
+            "plan {} ({}) says '{}' and replayed it {} times; it is {now:?}",
+            item.plan, item.plan_state, item.state, item.replays
+        );
+        found.note(Invariant::Plan, Some(item.id), what);
+    }
+    if item.again > 0 {
+        let what = format!("one death of it was replayed {} times too often", item.again);
+        found.note(Invariant::Plan, Some(item.id), what);
+    }
+}
+
 /// Each message that is to have an effect has had it once, and no other has any.
 fn effects(history: &[Sent], ledger: &Ledger, rows: &HashMap<Uuid, &Row>, found: &mut Found) {
     let mut had: HashMap<Uuid, Vec<&str>> = HashMap::new();
@@ -162,7 +224,14 @@ fn effects(history: &[Sent], ledger: &Ledger, rows: &HashMap<Uuid, &Row>, found:
         had.entry(effect.by).or_default().push(&effect.what);
     }
     for sent in history {
-        let Some(id) = accepted(sent) else { continue };
+        let (Some(id), Some(told)) = (acting(sent), accepted(sent)) else { continue };
+        if id != told && had.remove(&told).is_some() {
+            found.note(
+                Invariant::ExactlyOnce,
+                Some(told),
+                "it was edited, and had effects all the same".into(),
+            );
+        }
         let had = had.remove(&id).unwrap_or_default();
         let (key, wanted) = (&sent.draft.key, wanted(&sent.draft.expected));
         if !had.is_empty() && had != wanted {
@@ -176,8 +245,6 @@ fn effects(history: &[Sent], ledger: &Ledger, rows: &HashMap<Uuid, &Row>, found:
             found.note(Invariant::Conservation, Some(id), what);
         }
     }
-    // nobody posted what an edit made; that it replaces what somebody did post is another's question
-    had.retain(|id, _| rows.get(id).is_none_or(|row| row.replaces.is_none()));
     for (id, what) in had {
         found.note(
             Invariant::Phantom,
@@ -189,7 +256,7 @@ fn effects(history: &[Sent], ledger: &Ledger, rows: &HashMap<Uuid, &Row>, found:
 
 fn wanted(expected: &Expected) -> Vec<&str> {
     match expected {
-        Expected::Effect(what) => vec![what],
+        Expected::Effect(what) | Expected::Replaced(_, what) => vec![what],
         Expected::Dead | Expected::Held => Vec::new(),
     }
 }
@@ -203,7 +270,7 @@ fn order(history: &[Sent], ledger: &Ledger, found: &mut Found) {
     }
     let mut last: HashMap<(&str, &str), (usize, &str)> = HashMap::new();
     for sent in history {
-        let Some(at) = accepted(sent).and_then(|id| first.get(&id)) else { continue };
+        let Some(at) = acting(sent).and_then(|id| first.get(&id)) else { continue };
         for key in &sent.draft.ordering {
             let before = last.insert((sent.draft.source, key), (*at, &sent.draft.key));
             if let Some((before, other)) = before.filter(|(before, _)| before > at) {
@@ -215,18 +282,20 @@ fn order(history: &[Sent], ledger: &Ledger, found: &mut Found) {
     }
 }
 
-/// Nothing is stored that was not sent, and nothing twice; what an edit made stands in the place of
-/// something that was sent, and alone there.
+/// Nothing is stored that was not sent, and nothing twice; what an edit made is known by the id that
+/// the operator was shown, stands in the place of just that message, and alone there.
 fn phantoms(history: &[Sent], ledger: &Ledger, found: &mut Found) {
     let sent: HashSet<(&str, &[u8])> =
         history.iter().map(|sent| (sent.draft.source, &sent.sha256[..])).collect();
-    let (mut seen, mut replaced) = (HashSet::new(), HashSet::new());
-    let known: HashMap<Uuid, &Row> = ledger.rows.iter().map(|row| (row.id, row)).collect();
+    let edits: HashMap<Uuid, Uuid> = history
+        .iter()
+        .filter_map(|sent| acting(sent).zip(accepted(sent)).filter(|(by, original)| by != original))
+        .collect();
+    let mut seen = HashSet::new();
     for row in &ledger.rows {
         if let Some(original) = row.replaces {
-            let state = known.get(&original).and_then(|original| original.state.as_deref());
-            if state != Some("discarded") || !replaced.insert(original) {
-                let what = format!("it replaces {original}, which is {state:?}, or is replaced twice");
+            if edits.get(&row.id) != Some(&original) {
+                let what = format!("it replaces {original}, and nobody was told of such an edit");
                 found.note(Invariant::Phantom, Some(row.id), what);
             }
             continue;

@@ -63,6 +63,25 @@ pub struct Ledger {
     pub effects: Vec<Effect>,
     /// Messages in hand.
     pub in_hand: i64,
+    /// The items of all replay plans.
+    pub items: Vec<Item>,
+}
+
+/// A dead letter in a replay plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// The plan's number.
+    pub plan: i64,
+    /// The message.
+    pub id: Uuid,
+    /// What became of it, as the plan says.
+    pub state: String,
+    /// Where the plan is.
+    pub plan_state: String,
+    /// How often this plan decided to replay it.
+    pub replays: i64,
+    /// How often a death of this message was replayed, whoever decided, beyond once for each death.
+    pub again: i64,
 }
 
 const ROWS: &str = "
@@ -87,6 +106,12 @@ select count(*) filter (where finished_at is null and not (state = 'held' and ex
        md5(string_agg(state || coalesce(attempts, 0) || coalesce(published_at::text, ''), ',' order by id))
 from progress p where finished_at is null";
 
+const ITEMS: &str = "
+select i.plan, i.id, i.state, p.state,
+       (select count(*) from decision d where d.id = i.id and d.verb = 'replay' and d.plan = i.plan),
+       (select count(*) - count(distinct d.dead_at) from decision d where d.id = i.id and d.verb = 'replay')
+from plan_item i join plan p on p.id = i.plan order by i.plan, i.seq";
+
 /// Reads everything.
 pub async fn read(db: &PgPool) -> Result<Ledger> {
     let rows = sqlx::query(ROWS).fetch_all(db).await?;
@@ -95,8 +120,17 @@ pub async fn read(db: &PgPool) -> Result<Ledger> {
     Ok(Ledger {
         rows: rows.iter().map(row).collect::<Result<_, _>>()?,
         effects: effects.into_iter().map(|(by, what)| Effect { by, what }).collect(),
+        items: items(db).await?,
         in_hand: sqlx::query_scalar("select count(*) from in_hand").fetch_one(db).await?,
     })
+}
+
+/// The items of all replay plans, in their order.
+pub async fn items(db: &PgPool) -> Result<Vec<Item>> {
+    let items: Vec<(i64, Uuid, String, String, i64, i64)> = sqlx::query_as(ITEMS).fetch_all(db).await?;
+    let item =
+        |(plan, id, state, plan_state, replays, again)| Item { plan, id, state, plan_state, replays, again };
+    Ok(items.into_iter().map(item).collect())
 }
 
 fn row(row: &PgRow) -> sqlx::Result<Row> {

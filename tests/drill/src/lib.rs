@@ -13,6 +13,7 @@ pub mod faults;
 pub mod fleet;
 pub mod invariants;
 pub mod ledger;
+pub mod letters;
 pub mod partner;
 pub mod plan;
 pub mod proxy;

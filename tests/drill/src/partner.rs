@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use futures_util::{StreamExt as _, stream};
 use reqwest::Client;
 use sha2::{Digest as _, Sha256};
 use tokio::task::JoinHandle;
@@ -31,6 +32,9 @@ pub const PEAK: Load = Load { senders: 64, pace: Duration::ZERO };
 
 /// No partner waits longer for an answer. Ours is promised within 10 s.
 const PATIENCE: Duration = Duration::from_secs(12);
+
+/// Lists that are posted at once.
+const SAYING: usize = 12;
 
 /// How often a sender that is to wait asks whether it still is.
 const WAIT: Duration = Duration::from_millis(20);
@@ -86,6 +90,7 @@ pub struct Address {
 pub struct Partner {
     /// How they are doing.
     pub mood: Arc<Mood>,
+    address: Address,
     history: Arc<Mutex<Vec<Sent>>>,
     stop: Arc<AtomicBool>,
     senders: Vec<JoinHandle<()>>,
@@ -94,25 +99,67 @@ pub struct Partner {
 impl Partner {
     /// Starts the senders.
     pub fn start(address: &Address, load: Load, seed: u64) -> Self {
-        let mood = Arc::new(Mood::default());
-        let history = Arc::new(Mutex::new(Vec::new()));
-        let stop = Arc::new(AtomicBool::new(false));
-        let senders = (0..load.senders)
-            .map(|sender| {
-                let sender = Sender {
-                    address: address.clone(),
-                    http: Client::builder().timeout(PATIENCE).build().unwrap_or_default(),
-                    at: sender,
-                    pace: load.pace,
-                    mood: Arc::clone(&mood),
-                    history: Arc::clone(&history),
-                    stop: Arc::clone(&stop),
-                };
-                let script = Script::new(sender.at, seed);
-                tokio::spawn(sender.send(script))
-            })
-            .collect();
-        Self { mood, history, stop, senders }
+        let mut partner = Self {
+            mood: Arc::default(),
+            address: address.clone(),
+            history: Arc::default(),
+            stop: Arc::default(),
+            senders: Vec::new(),
+        };
+        partner.join(load, seed);
+        partner
+    }
+
+    /// More senders, each with a script of its own, besides those that are at work.
+    pub fn join(&mut self, load: Load, seed: u64) {
+        let first = self.senders.len();
+        for number in first..first + load.senders {
+            let sender = self.sender(number, load.pace);
+            self.senders.push(tokio::spawn(sender.send(Script::new(number, seed))));
+        }
+    }
+
+    fn sender(&self, number: usize, pace: Duration) -> Sender {
+        Sender {
+            address: self.address.clone(),
+            http: Client::builder().timeout(PATIENCE).build().unwrap_or_default(),
+            at: number,
+            pace,
+            mood: Arc::clone(&self.mood),
+            history: Arc::clone(&self.history),
+            stop: Arc::clone(&self.stop),
+        }
+    }
+
+    /// Posts these too, a few lists at once, each in its order; returns when all were accepted.
+    pub async fn say(&self, lists: Vec<Vec<Draft>>) {
+        let say = |(number, list): (usize, Vec<Draft>)| {
+            let mut sender = self.sender(number, Duration::ZERO);
+            async move {
+                for draft in list {
+                    let place = sender.write_down(draft);
+                    sender.until_accepted(place).await;
+                }
+            }
+        };
+        stream::iter(lists.into_iter().enumerate()).for_each_concurrent(SAYING, say).await;
+    }
+
+    /// What was sent so far for `source`, with its answers.
+    pub fn sent(&self, source: &str) -> Vec<Sent> {
+        let history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
+        history.iter().filter(|sent| sent.draft.source == source).cloned().collect()
+    }
+
+    /// Messages sent so far.
+    pub fn count(&self) -> usize {
+        self.history.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Seconds that the slowest answer took, of the messages from the one at `first` on.
+    pub fn slowest_s(&self, first: usize) -> f64 {
+        let history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
+        history.iter().skip(first).map(|sent| sent.slowest_s).fold(0.0, f64::max)
     }
 
     /// Messages answered 2xx so far.
@@ -208,10 +255,10 @@ impl Sender {
             .post(format!("http://127.0.0.1:{port}/v1/messages"))
             .bearer_auth(key.map(|(_, key)| key.as_str()).unwrap_or_default())
             .body(draft.body.clone());
-        request = if draft.source == "visits" {
-            request.header("content-type", "x-application/hl7-v2+er7")
-        } else {
+        request = if draft.source == "forms" {
             request.header("content-type", "application/json").header("idempotency-key", &draft.key)
+        } else {
+            request.header("content-type", "x-application/hl7-v2+er7")
         };
         let Ok(response) = request.send().await else { return Answer::Nothing };
         let status = response.status();
@@ -221,11 +268,11 @@ impl Sender {
         let named =
             response.headers().get("waybill-message-id").and_then(|id| id.to_str().ok()?.parse().ok());
         let Ok(body) = response.text().await else { return Answer::Nothing };
-        let id = if draft.source == "visits" {
-            named.filter(|_| body.contains("MSA|AA"))
-        } else {
+        let id = if draft.source == "forms" {
             let receipt: Option<serde_json::Value> = serde_json::from_str(&body).ok();
             receipt.and_then(|receipt| receipt["id"].as_str()?.parse().ok())
+        } else {
+            named.filter(|_| body.contains("MSA|AA"))
         };
         id.map_or(Answer::Unreadable, Answer::Accepted)
     }

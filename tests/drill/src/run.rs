@@ -7,10 +7,10 @@ use serde::Serialize;
 
 use crate::faults::{Fault, Subject};
 use crate::invariants::{Invariant, Violation, accepted, check};
-use crate::ledger;
 use crate::partner::{BUSY, Sent};
 use crate::services::Services;
 use crate::stage::{Stage, forget};
+use crate::{ledger, letters};
 
 /// How long something is waited for.
 #[derive(Debug, Clone, Copy)]
@@ -176,10 +176,12 @@ async fn play(stage: &mut Stage, order: Order<'_>, outcome: &mut Outcome) -> Res
     let mended = Instant::now();
     flow(stage, "messages to flow again").await?;
     let partner = stage.partner.take().context("the partners post")?;
-    let history = partner.finish(LAST_WORDS).await;
+    let mut history = partner.finish(LAST_WORDS).await;
+    letters::see_through(stage).await;
     let halted = drain(stage).await?;
     outcome.recovery_s = (mended.elapsed().as_secs_f64() * 10.0).round() / 10.0;
     let prompt = order.faults.iter().all(|fault| fault.prompt);
+    stage.letters.expect(&mut history, &ledger::items(&stage.db).await?);
     look(stage, &history, prompt, halted, outcome).await
 }
 
@@ -261,6 +263,8 @@ async fn look(
 ) -> Result<()> {
     let read = ledger::read(&stage.db).await?;
     outcome.violations = check(history, &read, prompt);
+    let wrong = stage.letters.wrong.drain(..);
+    outcome.violations.extend(wrong.map(|what| Violation { invariant: Invariant::Plan, id: None, what }));
     if halted {
         let what = format!("nothing has moved for {} s, and not everything is final", HALT.as_secs());
         outcome.violations.push(Violation { invariant: Invariant::Drain, id: None, what });

@@ -143,7 +143,7 @@ async fn under_load(stage: &mut Stage, soaked: &mut Soaked, began: Instant) -> R
     while began.elapsed() < lasts {
         tokio::time::sleep(LOOK_EVERY).await;
         look(stage, soaked).await?;
-        throttle(stage).await?;
+        throttle(stage, IN_HAND_MAX).await?;
         if restarted.elapsed() > RESTART_EVERY {
             restarted = Instant::now();
             let at = random.below(stage.fleet.members.len());
@@ -173,8 +173,8 @@ async fn under_load(stage: &mut Stage, soaked: &mut Soaked, began: Instant) -> R
     Ok(())
 }
 
-/// Lets the senders wait while there is much in hand.
-async fn throttle(stage: &Stage) -> Result<()> {
+/// Lets the senders wait while more than `in_hand_max` messages are in hand.
+pub(crate) async fn throttle(stage: &Stage, in_hand_max: i64) -> Result<()> {
     let in_hand = stage
         .count(
             "select (select count(*) from progress where due_at is not null)
@@ -183,7 +183,7 @@ async fn throttle(stage: &Stage) -> Result<()> {
         )
         .await?;
     if let Some(partner) = &stage.partner {
-        partner.mood.wait.store(in_hand > IN_HAND_MAX, Ordering::Relaxed);
+        partner.mood.wait.store(in_hand > in_hand_max, Ordering::Relaxed);
     }
     Ok(())
 }

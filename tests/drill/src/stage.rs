@@ -4,6 +4,7 @@
 //! goes straight to the services. The processes' role in PostgreSQL is an ordinary one.
 
 use std::path::{Path, PathBuf};
+use std::process::Output;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -14,6 +15,7 @@ use sqlx::{AssertSqlSafe, Executor as _};
 
 use crate::fleet::{Fleet, Role, clean};
 use crate::ledger::WITNESS;
+use crate::letters::Letters;
 use crate::partner::{Address, Load, Partner};
 use crate::proxy::Proxy;
 use crate::run::{Patience, until};
@@ -61,6 +63,8 @@ pub struct Stage {
     pub fleet: Fleet,
     /// The partners, once they post.
     pub partner: Option<Partner>,
+    /// The dead letters that a fault has made, and what was done to them.
+    pub letters: Letters,
     /// What faults hold on to until they are healed, by family.
     holds: Vec<(&'static str, tokio::task::JoinHandle<()>)>,
     /// Logs, points.
@@ -97,6 +101,7 @@ impl Stage {
             to_ingest: Vec::new(),
             fleet: Fleet::new(programs, settings, folder.clone()),
             partner: None,
+            letters: Letters::default(),
             holds: Vec::new(),
             folder,
             address: Address { ports: Vec::new(), keys: Vec::new() },
@@ -126,7 +131,7 @@ impl Stage {
             let text = |name: &str| created[name].as_str().unwrap_or_default().to_owned();
             self.address.keys.push((text("name"), text("key")));
         }
-        ensure!(self.address.keys.len() == 2, "`waybill apply` showed {} keys", self.address.keys.len());
+        ensure!(self.address.keys.len() == 3, "`waybill apply` showed {} keys", self.address.keys.len());
         Ok(())
     }
 
@@ -146,8 +151,17 @@ impl Stage {
         self.holds.retain(|(whose, _)| *whose != family);
     }
 
-    /// Runs the operator's tool, straight at the services; what it prints.
+    /// Runs the operator's tool, straight at the services, and it must do what it is told; what it prints.
     pub async fn waybill(&self, arguments: &[&str]) -> Result<String> {
+        let output = self.order(arguments).await?;
+        let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        ensure!(output.status.success(), "waybill {} failed: {complaint}{said}", arguments.join(" "));
+        Ok(said)
+    }
+
+    /// Runs the operator's tool, straight at the services; what came of it.
+    pub async fn order(&self, arguments: &[&str]) -> Result<Output> {
         let mut settings = self.fleet.settings.clone();
         let url = |name: &str, port| self.services.database(name, port);
         let own = in_role(&url(&self.name, None));
@@ -155,11 +169,7 @@ impl Stage {
         settings.push(("WAYBILL_AMQP_URL".into(), self.services.vhost(&self.name, None)));
         let mut command = clean(&self.fleet.programs.join("waybill"), &settings);
         command.args(arguments);
-        let output = tokio::task::spawn_blocking(move || command.output()).await??;
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
-        ensure!(output.status.success(), "waybill {} failed: {complaint}{said}", arguments.join(" "));
-        Ok(said)
+        Ok(tokio::task::spawn_blocking(move || command.output()).await??)
     }
 
     /// A number that a query gives.

@@ -61,6 +61,11 @@ const MUTANTS: &[Mutant] = &[
         fault: "worker.after_commit.kill",
     },
     Mutant { switches: "no_order", about: "ordering keys are not kept", fault: "worker.after_claim.kill" },
+    Mutant {
+        switches: "plan_blind",
+        about: "a plan replays letters that were replayed already, and processed since",
+        fault: "plan.started_twice",
+    },
 ];
 
 /// Drills with each defect; whether each was noticed.

@@ -3,7 +3,10 @@
 //! Signed forms (JSON, ordered by membership), each newer than the one before: one that is
 //! processed out of turn has no effect at all, or a later one has none. Visits (HL7, ordered by
 //! patient) with merges that share the keys of two patients. Now and then a form of a version that
-//! nobody knows, which is to end as a dead letter and hold its key. All persons are invented.
+//! nobody knows, which is to end as a dead letter and hold its key. The source `letters` is silent until
+//! a fault needs many dead letters (`letters.rs`). All persons are invented.
+
+use uuid::Uuid;
 
 use crate::random::Random;
 
@@ -16,6 +19,8 @@ pub enum Expected {
     Dead,
     /// Held behind a dead letter.
     Held,
+    /// Discarded: an operator's edit gave its place to this message, which has one effect, on this.
+    Replaced(Uuid, String),
 }
 
 /// A message before it is sent.
@@ -47,6 +52,16 @@ deadline_s = 600
 
 [[source]]
 name = "visits"
+format = "hl7v2"
+kind = "visit"
+order_by = "patient"
+on_dead = "hold"
+rate_per_s = 0
+backoff_s = [1]
+deadline_s = 600
+
+[[source]]
+name = "letters"
 format = "hl7v2"
 kind = "visit"
 order_by = "patient"
@@ -148,7 +163,7 @@ fn form(membership: &str, n: usize, version: &str) -> String {
 }
 
 /// An event of the visit that began as patient `of`'s; a merge names that patient as the prior one.
-fn hl7(trigger: &str, control_id: &str, patient: &str, of: &str) -> String {
+pub(crate) fn hl7(trigger: &str, control_id: &str, patient: &str, of: &str) -> String {
     let head = format!(
         "MSH|^~\\&|DRILL|EAST|WAYBILL|HUB|20260310091500-0500||ADT^{trigger}|{control_id}|P|2.5.1\r\
          EVN||20260310091500-0500\r\

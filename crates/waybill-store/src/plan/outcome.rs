@@ -91,6 +91,9 @@ impl Store {
         let in_flight = plan.items.replayed.saturating_sub(outcomes);
         let counted = Plan { tally, items: super::Items { replayed: in_flight, ..plan.items }, ..plan };
         let moved = move_on(&mut transaction, &counted, actor).await?;
+        if moved == Some(State::Finished) {
+            waybill_drill::point("plan.before_finish");
+        }
         transaction.commit().await?;
         Ok(Settled { outcomes, moved })
     }

@@ -57,9 +57,11 @@ impl Plans {
             Some(State::Finished) => tracing::info!(plan = id, "a replay plan is finished"),
             _ => {}
         }
+        waybill_drill::point("plan.before_turn");
         loop {
             let turn = self.store.plan_turn(id, self.window_max).await?;
             if turn.replayed > 0 {
+                waybill_drill::point("plan.after_turn");
                 self.relay.notify_one();
             }
             if !turn.more || Instant::now() > until {

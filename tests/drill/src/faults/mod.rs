@@ -9,6 +9,7 @@ mod fleet;
 mod late;
 mod ledger;
 mod network;
+mod plans;
 mod points;
 mod service;
 mod table;
@@ -39,6 +40,8 @@ pub enum Subject {
     Serve,
     /// All processes.
     Fleet,
+    /// What operators decide about dead letters.
+    Letters,
 }
 
 /// One fault.
@@ -68,6 +71,7 @@ enum Act {
     Broker(broker::Broker),
     Fleet(fleet::Fleet),
     Client(client::Client),
+    Plans(plans::Plans),
 }
 
 /// What was there when a fault was injected, to tell what it has done.
@@ -81,23 +85,28 @@ pub struct Force {
 
 impl Fault {
     /// Whether the two can be injected together: they break different things. What goes through all
-    /// processes waits for each, so it does not go with what ends one of them.
+    /// processes waits for each, so it does not go with what ends one of them; and dead letters are made by
+    /// one fault at a time.
     pub fn goes_with(&self, other: &Self) -> bool {
         let fleet = [self, other].iter().any(|fault| matches!(fault.act, Act::Fleet(_)));
         let outside = [self, other]
             .iter()
             .any(|fault| matches!(fault.subject, Subject::Partner | Subject::Ledger | Subject::Broker));
-        self.subject != other.subject && (!fleet || outside)
+        let letters = [self, other].iter().all(|fault| matches!(fault.act, Act::Plans(_)));
+        self.subject != other.subject && (!fleet || outside) && !letters
     }
 
-    /// Its place in a pair: what is injected by way of RabbitMQ and PostgreSQL comes before what makes
-    /// them hard to reach.
+    /// Its place in a pair: what needs messages to flow comes first, and what is injected by way of
+    /// RabbitMQ and PostgreSQL before what makes them hard to reach.
     pub const fn order(&self) -> u8 {
+        if let Act::Plans(_) = self.act {
+            return 0;
+        }
         match self.subject {
-            Subject::Broker => 0,
-            Subject::Worker | Subject::Serve | Subject::Ingest | Subject::Fleet => 1,
-            Subject::Partner => 2,
-            Subject::Ledger => 3,
+            Subject::Broker | Subject::Letters => 1,
+            Subject::Worker | Subject::Serve | Subject::Ingest | Subject::Fleet => 2,
+            Subject::Partner => 3,
+            Subject::Ledger => 4,
         }
     }
 
@@ -119,6 +128,7 @@ impl Fault {
             Act::Broker(broker) => broker.inject(stage).await,
             Act::Fleet(fleet) => fleet.inject(stage).await,
             Act::Client(client) => client.inject(stage).await,
+            Act::Plans(plans) => plans.inject(stage).await,
         }?;
         Ok(force)
     }
@@ -136,6 +146,7 @@ impl Fault {
             Act::Broker(broker) => broker.bitten(stage).await,
             Act::Fleet(fleet) => fleet.bitten(stage, force).await,
             Act::Client(client) => client.bitten(stage).await,
+            Act::Plans(plans) => plans.bitten(stage).await,
         }
     }
 
@@ -147,6 +158,7 @@ impl Fault {
             Act::Network(network) => network.hold_ms(),
             Act::Ledger(ledger) => ledger.hold_ms(),
             Act::Broker(_) | Act::Fleet(_) | Act::Client(_) => 2000,
+            Act::Plans(_) => 500,
         })
     }
 
@@ -163,6 +175,7 @@ impl Fault {
             Act::Broker(broker) => broker.heal(stage).await?,
             Act::Fleet(fleet) => fleet.heal(stage).await?,
             Act::Client(_) => client::Client::heal(stage),
+            Act::Plans(plans) => plans.heal(stage).await?,
         }
         stage.fleet.revive()
     }

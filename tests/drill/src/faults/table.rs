@@ -5,6 +5,7 @@ use super::client::Client;
 use super::fleet::Fleet;
 use super::ledger::Ledger;
 use super::network::{Network, Way};
+use super::plans::Plans;
 use super::points::{How, Lure, Point};
 use super::service::{Service, Shows};
 use super::{Act, Fault, Subject};
@@ -109,6 +110,15 @@ pub const FAULTS: &[Fault] = &[
     fault("network.broker.slow", "a slow network to RabbitMQ", Subject::Broker, network(Way::Broker, Mode::Slow(60), 4000)),
     fault("network.broker.confirms_swallowed", "RabbitMQ's confirms and deliveries swallowed", Subject::Broker, network(Way::Broker, Mode::NoAnswers, 5000)).quick(),
     fault("clients.silent", "1000 connections that say nothing", Subject::Partner, client(Client::Silent)),
+    fault("plan.started_twice", "two replay plans of the same letters, each started twice, all at once", Subject::Letters, plans(Plans::StartedTwice)).quick(),
+    fault("plan.interrupted", "serve, PostgreSQL and RabbitMQ killed one after the other, in the midst of a plan", Subject::Letters, plans(Plans::Interrupted)),
+    fault("plan.cancelled", "a plan cancelled twice at once, in the midst of it", Subject::Letters, plans(Plans::Cancelled)),
+    fault("plan.under_load", "a plan of many letters, while many more partners post", Subject::Letters, plans(Plans::UnderLoad)),
+    fault("edit.races_retry", "dead letters edited and replayed at once, one by one", Subject::Letters, plans(Plans::EditRaced)),
+    fault("serve.plan.before_turn.kill", "serve killed before a plan's next turn", Subject::Serve, plans(Plans::Killed("plan.before_turn"))),
+    fault("serve.plan.after_replay.kill", "serve killed with letters replayed, before that is written down and committed", Subject::Serve, plans(Plans::Killed("plan.after_replay"))),
+    fault("serve.plan.after_turn.kill", "serve killed after a plan's turn was committed", Subject::Serve, plans(Plans::Killed("plan.after_turn"))),
+    fault("serve.plan.before_finish.kill", "serve killed before the end of a plan is committed", Subject::Serve, plans(Plans::Killed("plan.before_finish"))),
 ];
 
 const fn fault(name: &'static str, about: &'static str, subject: Subject, act: Act) -> Fault {
@@ -151,6 +161,10 @@ const fn broker(broker: Broker) -> Act {
 
 const fn network(way: Way, mode: Mode, hold_ms: u64) -> Act {
     Act::Network(Network { way, mode, hold_ms })
+}
+
+const fn plans(plans: Plans) -> Act {
+    Act::Plans(plans)
 }
 
 const fn client(client: Client) -> Act {

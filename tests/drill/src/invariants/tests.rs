@@ -46,7 +46,8 @@ fn effect(n: u8) -> Effect {
 
 /// Two messages of one key, through and fine.
 fn fine() -> (Vec<Sent>, Ledger) {
-    let ledger = Ledger { rows: vec![row(1), row(2)], effects: vec![effect(1), effect(2)], in_hand: 0 };
+    let ledger =
+        Ledger { rows: vec![row(1), row(2)], effects: vec![effect(1), effect(2)], ..Ledger::default() };
     (vec![sent(1), sent(2)], ledger)
 }
 
@@ -149,25 +150,66 @@ fn nothing_is_stored_that_was_not_sent_and_nothing_twice() {
     check_spoilt(|_, ledger| ledger.rows.push(Row { id: id(7), ..row(2) }), &[Invariant::Phantom]);
 }
 
+/// Message 2 is edited: 3 has its place, as the operator was told.
+fn edit(history: &mut [Sent], ledger: &mut Ledger) {
+    history[1].draft.expected = Expected::Replaced(id(3), "form k".into());
+    ledger.rows[1].state = Some("discarded".into());
+    ledger.rows[1].successes = 0;
+    ledger.effects[1].by = id(3);
+    ledger.rows.push(Row { replaces: Some(id(2)), ..row(3) });
+}
+
 #[test]
-fn what_an_edit_made_is_no_phantom_but_has_an_original_to_itself() {
-    use Invariant::{Conservation, Phantom};
-    let edited = |original: u8, state: &'static str| {
-        move |_: &mut Vec<Sent>, ledger: &mut Ledger| {
-            ledger.rows[usize::from(original) - 1].state = Some(state.into());
-            ledger.effects.retain(|effect| effect.by != id(original.into()));
-            ledger.rows.push(Row { replaces: Some(id(original.into())), ..row(3) });
-            ledger.effects.push(effect(3));
-        }
+fn what_an_edit_made_stands_in_the_place_of_its_original() {
+    use Invariant::{Conservation, ExactlyOnce, Order, Phantom};
+    let check = |spoil: fn(&mut Vec<Sent>, &mut Ledger), objections: &[Invariant]| {
+        check_spoilt(
+            |history, ledger| {
+                edit(history, ledger);
+                spoil(history, ledger);
+            },
+            objections,
+        );
     };
-    // no partner of the drill expects a discard: that is objected to, and nothing else
-    check_spoilt(edited(2, "discarded"), &[Conservation]);
-    check_spoilt(edited(2, "dead"), &[Invariant::DeadLetter, Phantom]);
-    check_spoilt(
-        |history, ledger| {
-            edited(2, "discarded")(history, ledger);
-            ledger.rows.push(Row { replaces: Some(id(2)), ..row(4) });
-        },
-        &[Conservation, Phantom],
+    check(|_, _| {}, &[]);
+    check(|_, ledger| ledger.rows[1].state = Some("dead".into()), &[Conservation]);
+    check(|_, ledger| ledger.rows[2].state = Some("accepted".into()), &[Conservation]);
+    check(|_, ledger| ledger.rows[2].replaces = Some(id(1)), &[Conservation, Phantom]);
+    check(|_, ledger| ledger.rows[2].successes = 2, &[ExactlyOnce]);
+    check(|_, ledger| ledger.effects.swap(0, 1), &[Order]);
+    // both the original and what replaced it had effects
+    check(|_, ledger| ledger.effects.push(effect(2)), &[ExactlyOnce]);
+    // an edit that nobody was told of, of a message that has one already, and of one that has none
+    check(|_, ledger| ledger.rows.push(Row { replaces: Some(id(2)), ..row(4) }), &[Phantom]);
+    check(
+        |history, _| history[1].draft.expected = Expected::Effect("form k".into()),
+        &[Conservation, Phantom, Phantom],
     );
+}
+
+#[test]
+fn a_plan_says_what_became_of_its_letters() {
+    let item = |state: &str, plan_state: &str, replays: i64| Item {
+        plan: 1,
+        id: id(1),
+        state: state.into(),
+        plan_state: plan_state.into(),
+        replays,
+        again: 0,
+    };
+    let check = |item: Item, objections: &[Invariant]| {
+        check_spoilt(|_, ledger| ledger.items.push(item.clone()), objections);
+    };
+    check(item("recovered", "finished", 1), &[]);
+    check(item("skipped", "finished", 0), &[]);
+    check(item("waiting", "cancelled", 0), &[]);
+    check(item("recovered", "finished", 2), &[Invariant::Plan]);
+    check(item("skipped", "finished", 1), &[Invariant::Plan]);
+    check(item("waiting", "cancelled", 1), &[Invariant::Plan]);
+    check(item("waiting", "finished", 0), &[Invariant::Plan]);
+    check(item("replayed", "running", 1), &[Invariant::Plan]);
+    check(item("held", "finished", 1), &[Invariant::Plan]);
+    // it was processed
+    check(item("failed", "finished", 1), &[Invariant::Plan]);
+    check(Item { again: 1, ..item("skipped", "finished", 0) }, &[Invariant::Plan]);
 }
