@@ -27,8 +27,11 @@ pub fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> St
 pub fn fitted(terminal: Terminal, header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let rows: Vec<Vec<String>> =
         rows.into_iter().map(|row| row.iter().map(|cell| plain(cell)).collect()).collect();
-    let columns: Vec<Column> =
-        header.iter().enumerate().map(|(at, name)| Column::of(name, rows.iter().map(|row| row.get(at)))).collect();
+    let columns: Vec<Column> = header
+        .iter()
+        .enumerate()
+        .map(|(at, name)| Column::of(name, rows.iter().map(|row| row.get(at))))
+        .collect();
     let is_list = header.iter().any(|name| !name.is_empty());
     let widths = match terminal.columns.map(|width| fit::share(&columns, width.into())) {
         None => None,
@@ -59,7 +62,8 @@ pub fn fitted(terminal: Terminal, header: &[&str], rows: impl IntoIterator<Item 
             tone.map_or(cell.clone(), |tone| cell.fg(tone))
         });
         table.add_row(cells.collect::<Vec<Cell>>());
-        if is_list && widths.is_some()
+        if is_list
+            && widths.is_some()
             && let Some(row) = table.row_mut(table.row_count().saturating_sub(1))
         {
             row.max_height(LINES_MAX);

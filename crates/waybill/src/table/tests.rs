@@ -6,7 +6,8 @@ const ID: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
 const HEADER: [&str; 4] = ["message", "state", "attempts", "why"];
 
 fn why() -> String {
-    "validation: conditionsOfJoining.version is not one of GG9, GG10, and nothing else is known of it; ".repeat(3)
+    "validation: conditionsOfJoining.version is not one of GG9, GG10, and nothing else is known of it; "
+        .repeat(3)
 }
 
 fn rows() -> Vec<Vec<String>> {
