@@ -272,7 +272,7 @@ const EXAMPLES: &[(&str, &[Example])] = &[
                 "With what the workers count",
                 "waybill top --worker-admin-urls http://10.0.0.5:9081,http://10.0.0.6:9081",
             ),
-            ("One look, for a script", "waybill top --json | jq .oldest_due_s"),
+            ("One look, for a script", "waybill top --json | jq .ledger.oldest_due_s"),
         ],
     ),
     (
