@@ -15,7 +15,7 @@ use crate::terminal::Terminal;
 use fit::Column;
 
 /// Lines of one cell of a list, on a terminal; what is beyond is cut.
-const LINES_MAX: usize = 6;
+const LINES_MAX: usize = 12;
 
 /// A table of `rows` under `header`, inert (see [`mask::inert`]). A header without a word says that the
 /// rows are facts: a name and its value.
@@ -45,6 +45,7 @@ pub fn fitted(terminal: Terminal, header: &[&str], rows: impl IntoIterator<Item 
     table.force_no_tty();
     if terminal.colour {
         table.enforce_styling();
+        table.style_text_only();
     }
     if is_list {
         table.set_header(header.iter().zip(&columns).map(|(name, column)| aligned(Cell::new(name), column)));
@@ -73,6 +74,12 @@ pub fn fitted(terminal: Terminal, header: &[&str], rows: impl IntoIterator<Item 
         column.set_constraint(ColumnConstraint::Absolute(Width::Fixed(width)));
     }
     table.to_string()
+}
+
+/// Text, inert, in lines as wide as the terminal.
+pub fn wrapped(terminal: Terminal, text: &str) -> String {
+    let text = plain(text);
+    terminal.columns.map_or(text.clone(), |columns| fit::wrapped(&text, columns.into()).join("\n"))
 }
 
 fn aligned(cell: Cell, column: &Column) -> Cell {

@@ -59,6 +59,15 @@ pub fn size() -> Option<(u16, u16)> {
     crossterm::terminal::size().ok().filter(|&(columns, rows)| columns > 0 && rows > 0)
 }
 
+/// A line that fits into so many columns. What holds colours, which have no width, was made to fit.
+pub fn cut(line: &str, columns: usize) -> String {
+    if line.contains('\u{1b}') || line.chars().count() <= columns {
+        return line.to_owned();
+    }
+    let kept: String = line.chars().take(columns.saturating_sub(1)).collect();
+    format!("{kept}…")
+}
+
 /// What `COLUMNS` says, else the terminal itself.
 fn columns(stated: Option<&OsStr>) -> Option<u16> {
     let stated = stated.and_then(OsStr::to_str).and_then(|text| text.parse().ok());
@@ -101,5 +110,11 @@ mod tests {
     fn columns_are_as_stated_within_reason() {
         assert_eq!(columns(Some(OsStr::new("72"))), Some(72));
         assert_eq!(columns(Some(OsStr::new("60000"))), Some(COLUMNS_MAX));
+    }
+    #[test]
+    fn a_line_is_cut_to_the_terminal() {
+        assert_eq!(cut("0123456789", 10), "0123456789");
+        assert_eq!(cut("0123456789a", 10), "012345678…");
+        assert_eq!(cut("\u{1b}[31m0123456789a\u{1b}[0m", 10), "\u{1b}[31m0123456789a\u{1b}[0m");
     }
 }

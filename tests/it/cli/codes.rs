@@ -38,9 +38,17 @@ async fn each_way_to_fail_has_its_code_and_says_what_to_do_next() {
     check(&[gone, no_broker], "config check", 0, &[]).await;
     check(&[gone], "apply -f nothing.toml", 78, &["WAYBILL_AUTH__PEPPER"]).await;
     for line in ["report", "dead list", "top --once"] {
-        check(&[gone, soon], line, 1, if line.starts_with("top") { &[] } else { &["WAYBILL_DATABASE_URL", "waybill doctor"] }).await;
+        check(
+            &[gone, soon],
+            line,
+            1,
+            if line.starts_with("top") { &[] } else { &["WAYBILL_DATABASE_URL", "waybill doctor"] },
+        )
+        .await;
     }
-    for line in ["--help", "--version", "help dead", "dead replay --help", "config print", "man", "completions zsh"] {
+    for line in
+        ["--help", "--version", "help dead", "dead replay --help", "config print", "man", "completions zsh"]
+    {
         check(&[], line, 0, &[]).await;
     }
 }

@@ -41,7 +41,7 @@ async fn what_waits_is_counted_by_source_and_queue() {
         let worker = world.worker(&[]).await;
         world.until_settled().await;
         let body = signature("m4", "2026-01-31T12:00:00Z", "GG11");
-        let dead = id(tis.json("bad", body).send().await.unwrap()).await;
+        let dead = id(tis.insist(|| tis.json("bad", body.clone())).await).await;
         tis.until(&dead, "dead").await;
         waybill(&world, &["source", "pause", "docutap"]).await;
         let frame = top(&world, &["--worker-admin-urls", &worker]).await;
@@ -55,7 +55,10 @@ async fn what_waits_is_counted_by_source_and_queue() {
         let ran = waybill(&world, &["top", "--every", "1"]).await;
         let said = out(&ran);
         assert_eq!(ran.status.code(), Some(0));
-        assert!(said.contains("docutap") && said.contains("paused") && said.contains("RabbitMQ: up"), "{said}");
+        assert!(
+            said.contains("docutap") && said.contains("paused") && said.contains("RabbitMQ: up"),
+            "{said}"
+        );
         assert!(!said.contains('\u{1b}'), "{said:?}");
         world
     })

@@ -89,7 +89,10 @@ async fn what_reads_prints_a_document_on_an_empty_ledger() {
             );
             if *prints {
                 let document: Result<Value, _> = serde_json::from_str(&said);
-                assert!(document.is_ok_and(|document| !document.is_null()), "{path}: no JSON: {said}{complained}");
+                assert!(
+                    document.is_ok_and(|document| !document.is_null()),
+                    "{path}: no JSON: {said}{complained}"
+                );
             } else {
                 assert!(said.is_empty() && !complained.is_empty(), "{path}: {said}{complained}");
             }
@@ -112,7 +115,8 @@ async fn what_changes_says_so_as_a_document_too() {
         ];
         for (arguments, member) in cases {
             let ran = waybill(&world, arguments).await;
-            let said: Value = serde_json::from_str(&out(&ran)).unwrap_or_else(|_| panic!("{arguments:?}: {}", err(&ran)));
+            let said: Value =
+                serde_json::from_str(&out(&ran)).unwrap_or_else(|_| panic!("{arguments:?}: {}", err(&ran)));
             assert_eq!(ran.status.code(), Some(0), "{arguments:?}");
             assert!(!said[member].is_null(), "{arguments:?}: {said}");
         }

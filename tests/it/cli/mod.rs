@@ -5,6 +5,7 @@ mod codes;
 mod figures;
 mod machines;
 mod offline;
+mod pages;
 mod terminal;
 
 use std::process::Output;

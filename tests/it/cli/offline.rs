@@ -12,7 +12,8 @@ async fn the_configuration_is_printed_with_what_set_it_and_can_be_read_again() {
     let folder = std::env::temp_dir().join(format!("waybill-cli-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     let file = folder.join("waybill.toml");
-    std::fs::write(&file, "[relay]\nwindow_max = 7\n[auth]\npepper = \"0123456789abcdef0123456789abcdef\"\n").unwrap();
+    std::fs::write(&file, "[relay]\nwindow_max = 7\n[auth]\npepper = \"0123456789abcdef0123456789abcdef\"\n")
+        .unwrap();
     let path = file.to_str().unwrap();
     let settings = vec![
         ("WAYBILL_RELAY__LEASE_S".to_owned(), "44".to_owned()),
@@ -29,7 +30,8 @@ async fn the_configuration_is_printed_with_what_set_it_and_can_be_read_again() {
         assert!(printed.contains(line), "{line} is missing from:\n{printed}");
     }
     let document: Value =
-        serde_json::from_str(&out(&with(settings, &["--config", path, "config", "print", "--json"]).await)).unwrap();
+        serde_json::from_str(&out(&with(settings, &["--config", path, "config", "print", "--json"]).await))
+            .unwrap();
     assert_eq!((&document["relay"]["window_max"], &document["relay"]["lease_s"]), (&7.into(), &44.into()));
 
     // what is printed is a configuration: every key is known and of its type
@@ -44,14 +46,19 @@ async fn the_configuration_is_printed_with_what_set_it_and_can_be_read_again() {
 async fn bash_completes_commands_and_no_hidden_argument_is_offered() {
     for shell in ["bash", "zsh", "fish"] {
         let script = out(&with(Vec::new(), &["completions", shell]).await);
-        assert!(script.contains("waybill") && script.contains("timeline"), "{shell}: {script}");
+        assert!(script.contains("reveal") && script.contains("timeline"), "{shell}: {script}");
+        assert!(
+            !script.contains("named-actor") && !script.contains("shell-user"),
+            "{shell}: hidden arguments"
+        );
     }
-    let ran = with(Vec::new(), &["completions", "bash"]).await;
-    let asked = format!(
-        "{}\nCOMP_WORDS=(waybill dead ''); COMP_CWORD=2; _waybill waybill '' dead; echo \"${{COMPREPLY[@]}}\"",
-        out(&ran)
-    );
-    let answered = Command::new("bash").args(["-c", &asked]).output().expect("bash runs");
+    // too long for an argument
+    let file = std::env::temp_dir().join(format!("waybill-completions-{}", std::process::id()));
+    std::fs::write(&file, out(&with(Vec::new(), &["completions", "bash"]).await)).unwrap();
+    let asked = "source \"$0\"; COMP_WORDS=(waybill dead ''); COMP_CWORD=2; _waybill waybill '' dead; \
+                 echo \"${COMPREPLY[@]}\"";
+    let answered = Command::new("bash").args(["-c", asked]).arg(&file).output().expect("bash runs");
+    std::fs::remove_file(&file).unwrap();
     let offered = String::from_utf8_lossy(&answered.stdout).into_owned();
     for word in ["groups", "list", "replay", "discard"] {
         assert!(offered.split_whitespace().any(|one| one == word), "{word}: {offered}");
@@ -81,7 +88,8 @@ async fn the_rendered_topology_is_the_one_that_is_declared() {
         let definitions: Value = serde_json::from_str(&rendered).unwrap();
         assert_eq!(definitions["queues"][0]["vhost"], world.name.as_str(), "{rendered}");
         // a stranger's virtual host, without asking anybody
-        let offline = with(Vec::new(), &["topology", "render", "--lane", "slow", "--vhost", "elsewhere"]).await;
+        let offline =
+            with(Vec::new(), &["topology", "render", "--lane", "slow", "--vhost", "elsewhere"]).await;
         let offline: Value = serde_json::from_str(&out(&offline)).unwrap();
         assert_eq!(offline["bindings"][0]["routing_key"], "slow");
         assert_eq!(offline["queues"][0]["vhost"], "elsewhere");

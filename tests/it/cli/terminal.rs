@@ -65,7 +65,7 @@ async fn a_list_fits_the_terminal_cuts_no_id_and_colours_states_there_alone() {
         let partners = world.everything().await;
         let tis = &partners["tis"];
         let body = signature("m", "2026-01-31T12:00:00Z", "GG11");
-        let dead = id(tis.json("k", body).send().await.unwrap()).await;
+        let dead = id(tis.insist(|| tis.json("k", body.clone())).await).await;
         tis.until(&dead, "dead").await;
         for columns in [24, 60, 80, 130, 200] {
             let text = plain(&printed(&world, columns, "message find --source tis", &[]).await);
@@ -139,10 +139,10 @@ async fn the_live_view_ends_by_key_and_by_signal_and_gives_the_terminal_back() {
     World::run(async |world| {
         for by_signal in [false, true] {
             let mut view = View::start(&world);
-            view.until_drawn("accepted/s").await;
+            view.until_drawn("unfinished").await;
             view.until_drawn("RabbitMQ: up").await;
             // rates are there from the second look on
-            view.until_drawn("0.0").await;
+            view.until_drawn("accepted 0.0/s").await;
             assert!(view.drawn().contains(TAKEN) && !view.drawn().contains(GIVEN_BACK));
             if by_signal {
                 let drawn = view.drawn();

@@ -23,11 +23,24 @@ pub(super) fn completions(shell: Shell) -> anyhow::Result<Ended> {
     };
     // made in memory: its writer ends the program when a pipe is closed early
     let mut script = Vec::new();
-    generate(shell, &mut command(), "waybill", &mut script);
+    generate(shell, &mut visible(&command()), "waybill", &mut script);
     let mut out = io::stdout().lock();
     out.write_all(&script)?;
     out.flush()?;
     Ok(Ended::Done)
+}
+
+/// The command line without what its help does not show: arguments that only carry the environment.
+fn visible(command: &Command) -> Command {
+    // kept until the process ends, which is next: the name of a command must last as long
+    let name: &'static str = Box::leak(command.get_name().to_owned().into_boxed_str());
+    let shown = Command::new(name)
+        .args(command.get_arguments().filter(|argument| !argument.is_hide_set()).cloned())
+        .subcommands(command.get_subcommands().map(visible));
+    match command.get_about() {
+        Some(about) => shown.about(about.clone()),
+        None => shown,
+    }
 }
 
 pub(super) fn manual(manual: &Manual) -> anyhow::Result<Ended> {

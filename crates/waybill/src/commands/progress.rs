@@ -5,6 +5,10 @@ use std::convert::Infallible;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::time::{Duration, Instant};
 
+use crate::{table, terminal};
+
+/// Where the terminal does not say how wide it is.
+const COLUMNS: usize = 80;
 /// Between two lines.
 const EVERY: Duration = Duration::from_millis(250);
 /// Work that ends sooner says nothing.
@@ -56,8 +60,10 @@ pub(super) fn step(what: &str, done: usize, all: usize) {
 
 /// Replaces the line. Standard error that takes nothing is no reason to end the work.
 fn show(line: &str) {
+    let columns = terminal::size().map_or(COLUMNS, |(columns, _)| columns.into());
     let mut out = io::stderr().lock();
-    let _ = write!(out, "\r\x1b[2K{}", crate::table::plain(line));
+    // a line that wraps could not be replaced
+    let _ = write!(out, "\r\x1b[2K{}", terminal::cut(&table::plain(line), columns));
     let _ = out.flush();
 }
 

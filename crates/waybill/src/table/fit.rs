@@ -88,7 +88,7 @@ pub(super) fn upright(header: &[&str], rows: &[Vec<String>], width: usize) -> St
 }
 
 /// Text in lines of at most `width`, the later ones indented; a longer word has a line to itself.
-fn wrapped(text: &str, width: usize) -> Vec<String> {
+pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_inclusive(' ') {
         match lines.last_mut() {

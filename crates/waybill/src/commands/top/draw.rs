@@ -3,7 +3,7 @@
 use super::broker::Queue;
 use super::frame::{Frame, Ledger, Source};
 use crate::commands::timeline::duration;
-use crate::table::{fitted, plain};
+use crate::table::{fitted, plain, wrapped};
 use crate::terminal::Terminal;
 
 /// What is not known.
@@ -35,44 +35,30 @@ pub(super) fn frame(frame: &Frame, terminal: Terminal) -> String {
 
 fn totals(ledger: &Ledger, terminal: Terminal) -> String {
     let (name, went) = went(ledger.processed_per_s, ledger.finished_per_s);
-    let header = [
-        "accepted/s",
-        name,
-        "due",
-        "oldest due",
-        "published",
-        "in hand",
-        "retrying",
-        "held",
-        "dead",
-        "overdue",
-    ];
-    let counts =
-        [ledger.published, ledger.in_hand, ledger.retrying, ledger.held, ledger.dead, ledger.overdue];
-    let row = [rate(ledger.accepted_per_s), went, ledger.due.to_string(), since(ledger.oldest_due_s)];
-    fitted(terminal, &header, [row.into_iter().chain(counts.iter().map(i64::to_string)).collect()])
+    let Ledger { due, published, in_hand, retrying, held, dead, overdue, .. } = ledger;
+    let (came, oldest) = (rate(ledger.accepted_per_s), since(ledger.oldest_due_s));
+    let all = format!(
+        "accepted {came}/s, {name} {went}/s; due {due} (oldest {oldest}), published {published}, in hand {in_hand}, \
+         retrying {retrying}, held {held}; dead {dead}, overdue {overdue}"
+    );
+    wrapped(terminal, &all)
 }
 
 /// How the workers count, where they were asked; else what the ledger shows.
 fn went(processed: Option<f64>, finished: Option<f64>) -> (&'static str, String) {
-    if processed.is_some() { ("processed/s", rate(processed)) } else { ("finished/s", rate(finished)) }
+    if processed.is_some() { ("processed", rate(processed)) } else { ("finished", rate(finished)) }
 }
 
 fn sources(sources: &[Source], terminal: Terminal) -> String {
     let by_workers = sources.iter().any(|source| source.processed_per_s.is_some());
-    let name = if by_workers { "processed/s" } else { "finished/s" };
-    let header = ["source", "accepted/s", name, "unfinished", "held", "dead", "overdue", "state"];
+    let name = if by_workers { "processed /s" } else { "finished /s" };
+    let header = ["source", "accepted /s", name, "unfinished", "held", "dead", "overdue"];
     let rows = sources.iter().map(|source| {
+        let named = if source.paused { format!("{} (paused)", source.source) } else { source.source.clone() };
+        let (_, went) = went(source.processed_per_s, source.finished_per_s);
         let counts = [source.unfinished, source.held, source.dead, source.overdue];
-        [
-            source.source.clone(),
-            rate(source.accepted_per_s),
-            went(source.processed_per_s, source.finished_per_s).1,
-        ]
-        .into_iter()
-        .chain(counts.iter().map(i64::to_string))
-        .chain([if source.paused { "paused" } else { "" }.to_owned()])
-        .collect()
+        let counts = counts.iter().map(i64::to_string);
+        [named, rate(source.accepted_per_s), went].into_iter().chain(counts).collect()
     });
     fitted(terminal, &header, rows)
 }

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 
 use super::draw;
 use super::frame::Frame;
-use crate::terminal::{self, Terminal};
+use crate::terminal::{self, Terminal, cut};
 
 /// The keys that end it: q, Q, and what raw mode makes of Ctrl-C and Ctrl-D.
 const ENDS: [u8; 4] = [b'q', b'Q', 3, 4];
@@ -41,8 +41,9 @@ impl Screen {
             restore();
             before(panic);
         }));
+        let keys = keys()?;
         enable_raw_mode().context("the terminal cannot be taken: use --once")?;
-        let screen = Self { keys: keys()?, resized, ends, shown: None };
+        let screen = Self { keys, resized, ends, shown: None };
         execute!(io::stdout(), EnterAlternateScreen, Hide)?;
         Ok(screen)
     }
@@ -124,15 +125,6 @@ fn put(lines: &[String], (columns, rows): (u16, u16)) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A line that fits. Tables fit by themselves, and may hold colours, which have no width.
-fn cut(line: &str, columns: usize) -> String {
-    if line.contains('\u{1b}') || line.chars().count() <= columns {
-        return line.to_owned();
-    }
-    let kept: String = line.chars().take(columns.saturating_sub(1)).collect();
-    format!("{kept}…")
-}
-
 /// Hears the keys that end it, on a thread of its own, which ends with the process: reading a terminal
 /// cannot be given up.
 fn keys() -> anyhow::Result<mpsc::Receiver<()>> {
@@ -150,16 +142,4 @@ fn keys() -> anyhow::Result<mpsc::Receiver<()>> {
         }
     })?;
     Ok(keys)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_line_is_cut_to_the_terminal() {
-        assert_eq!(cut("0123456789", 10), "0123456789");
-        assert_eq!(cut("0123456789a", 10), "012345678…");
-        assert_eq!(cut("\u{1b}[31m0123456789a\u{1b}[0m", 10), "\u{1b}[31m0123456789a\u{1b}[0m");
-    }
 }
