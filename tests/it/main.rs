@@ -11,6 +11,7 @@ mod audit;
 mod batch;
 mod cancel;
 mod claims;
+mod cli;
 mod command_line;
 mod conservation;
 mod console;

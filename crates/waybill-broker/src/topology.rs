@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use lapin::ExchangeKind;
 use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable};
+use serde_json::{Map, Value, json};
 use tokio::time::timeout;
 
 use crate::connection::Link;
@@ -67,6 +68,15 @@ impl From<&Argument> for AMQPValue {
     }
 }
 
+impl From<&Argument> for Value {
+    fn from(argument: &Argument) -> Self {
+        match argument {
+            Argument::Number(number) => Self::from(*number),
+            Argument::Word(word) => Self::from(*word),
+        }
+    }
+}
+
 /// The exchanges, and their kinds.
 pub const EXCHANGES: [(&str, ExchangeKind); 2] =
     [(EXCHANGE, ExchangeKind::Direct), (DEAD, ExchangeKind::Fanout)];
@@ -103,6 +113,39 @@ pub fn queues(lanes: &[String]) -> Vec<Queue> {
         }
     }
     queues
+}
+
+/// What these lanes need, in the form that RabbitMQ exports and imports (definitions), for one virtual
+/// host.
+pub fn definitions(lanes: &[String], vhost: &str) -> Value {
+    let exchanges: Vec<Value> = EXCHANGES
+        .iter()
+        .map(|(name, kind)| {
+            json!({"name": name, "vhost": vhost, "type": format!("{kind:?}").to_lowercase(), "durable": true,
+                   "auto_delete": false, "internal": false, "arguments": {}})
+        })
+        .collect();
+    let queues = queues(lanes);
+    let declared: Vec<Value> = queues
+        .iter()
+        .map(|queue| {
+            let arguments: Map<String, Value> = queue
+                .arguments
+                .iter()
+                .map(|(name, argument)| ((*name).to_owned(), Value::from(argument)))
+                .collect();
+            json!({"name": queue.name, "vhost": vhost, "durable": true, "auto_delete": false,
+                   "arguments": arguments})
+        })
+        .collect();
+    let bindings: Vec<Value> = queues
+        .iter()
+        .map(|queue| {
+            json!({"source": queue.binding.0, "vhost": vhost, "destination": queue.name,
+                   "destination_type": "queue", "routing_key": queue.binding.1, "arguments": {}})
+        })
+        .collect();
+    json!({"exchanges": exchanges, "queues": declared, "bindings": bindings})
 }
 
 /// Declares everything these lanes need; does nothing to what is there and right.

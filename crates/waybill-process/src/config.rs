@@ -6,6 +6,7 @@
 //! a double underscore (`WAYBILL_SECTION__KEY`) or is one of the three short names; other
 //! `WAYBILL_` variables are none of our business. Values are never printed: they may be secret.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -30,7 +31,25 @@ pub const EXIT_CONFIG: u8 = 78;
 pub struct Layers {
     table: Table,
     mistakes: Vec<String>,
+    /// What set a key, by section and key; the others have their defaults.
+    set_by: BTreeMap<(String, String), String>,
 }
+
+/// One key, as it is.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting<'a> {
+    /// Its section.
+    pub section: &'a str,
+    /// Its name there.
+    pub key: &'a str,
+    /// Its value, which may be secret.
+    pub value: &'a Value,
+    /// The variable, or the file, that set it; none: its default holds.
+    pub set_by: Option<&'a str>,
+}
+
+/// What is said to have set a key that stands in the configuration file.
+const THE_FILE: &str = "the configuration file";
 
 /// Settings that every process has.
 #[derive(Debug, Clone, serde::Deserialize)]
@@ -63,7 +82,7 @@ impl Layers {
         file: Option<Result<String, String>>,
         environment: impl Iterator<Item = (String, String)>,
     ) -> Self {
-        let mut layers = Self { table: Table::new(), mistakes: Vec::new() };
+        let mut layers = Self { table: Table::new(), mistakes: Vec::new(), set_by: BTreeMap::new() };
         match DEFAULT.parse() {
             Ok(table) => layers.table = table,
             Err(_) => layers.mistakes.push("the built-in defaults cannot be read".into()),
@@ -89,7 +108,7 @@ impl Layers {
                 continue;
             };
             for (key, value) in keys {
-                self.put(&section, &key, value, &format!("{section}.{key}"));
+                self.put((&section, &key), value, &format!("{section}.{key}"), THE_FILE);
             }
         }
     }
@@ -117,20 +136,34 @@ impl Layers {
                 .and_then(|mut table| table.remove("value"))
                 .unwrap_or_else(|| Value::String(text.to_owned())),
         };
-        self.put(&section, &key, value, name);
+        self.put((&section, &key), value, name, name);
     }
 
-    fn put(&mut self, section: &str, key: &str, value: Value, said_as: &str) {
+    fn put(&mut self, (section, key): (&str, &str), value: Value, said_as: &str, set_by: &str) {
         let known = self.table.get_mut(section).and_then(Value::as_table_mut);
         match known.and_then(|keys| keys.get_mut(key)) {
             None => self.mistakes.push(format!("{said_as}: there is no key {section}.{key}")),
-            Some(there) if there.same_type(&value) => *there = value,
+            Some(there) if there.same_type(&value) => {
+                *there = value;
+                self.set_by.insert((section.to_owned(), key.to_owned()), set_by.to_owned());
+            }
             Some(there) => self.mistakes.push(format!(
                 "{said_as}: {section}.{key} takes a value of type {}, this is a {}",
                 there.type_str(),
                 value.type_str()
             )),
         }
+    }
+
+    /// Every key as it is, section by section.
+    pub fn settings(&self) -> impl Iterator<Item = Setting<'_>> {
+        let sections = self.table.iter().filter_map(|(section, keys)| Some((section, keys.as_table()?)));
+        sections.flat_map(move |(section, keys)| {
+            keys.iter().map(move |(key, value)| {
+                let set_by = self.set_by.get(&(section.clone(), key.clone())).map(String::as_str);
+                Setting { section, key, value, set_by }
+            })
+        })
     }
 
     /// Reads one section into its type.
@@ -226,6 +259,23 @@ mod tests {
         let process: Option<Process> = layers.section("process");
         assert_eq!(process.map(|p| (p.shutdown_s_max, p.log)), Some((9, "debug".into())));
         assert_eq!(layers.table["database"]["url"].as_str(), Some("postgres://x"));
+    }
+
+    #[test]
+    fn every_setting_says_what_set_it() {
+        let layers = merge(
+            "[process]\nlog = \"debug\"\nlog_format = \"json\"",
+            &[("WAYBILL_PROCESS__LOG", "warn"), ("WAYBILL_DATABASE_URL", "postgres://x")],
+        );
+        let by = |section: &str, key: &str| {
+            let found = layers.settings().find(|setting| (setting.section, setting.key) == (section, key));
+            found.map(|setting| setting.set_by)
+        };
+        assert_eq!(by("process", "log"), Some(Some("WAYBILL_PROCESS__LOG")));
+        assert_eq!(by("process", "log_format"), Some(Some(THE_FILE)));
+        assert_eq!(by("database", "url"), Some(Some("WAYBILL_DATABASE_URL")));
+        assert_eq!(by("relay", "window_max"), Some(None));
+        assert_eq!(by("relay", "colour"), None);
     }
 
     #[test]

@@ -24,6 +24,7 @@ pub mod find;
 pub mod find_index;
 pub mod finding;
 pub mod gauges;
+pub mod glance;
 pub mod health;
 pub mod keyed;
 pub mod lost;

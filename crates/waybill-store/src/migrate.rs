@@ -68,6 +68,11 @@ impl Store {
         Ok(Migrated { before: self.applied().await?, now: MIGRATIONS.len() })
     }
 
+    /// What the migration of this number does; none: this version does not know one.
+    pub fn migration_name(number: usize) -> Option<&'static str> {
+        MIGRATIONS.get(number.checked_sub(1)?).map(|&(_, name, _)| name)
+    }
+
     /// How many migrations the ledger has; 0 for an empty database.
     async fn applied(&self) -> Result<usize, StoreError> {
         let known: Option<String> =

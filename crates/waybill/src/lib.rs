@@ -11,5 +11,6 @@ pub mod keys;
 pub mod mend;
 pub mod serve;
 pub mod table;
+pub mod terminal;
 
 pub use config::Config;

@@ -2,9 +2,13 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use waybill::cli::Arguments;
+use clap::FromArgMatches as _;
+use waybill::cli::{Arguments, command};
 
 fn main() -> ExitCode {
-    waybill::commands::run(Arguments::parse())
+    let matches = command().get_matches();
+    match Arguments::from_arg_matches(&matches) {
+        Ok(arguments) => waybill::commands::run(arguments),
+        Err(error) => error.exit(),
+    }
 }

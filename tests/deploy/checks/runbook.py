@@ -11,15 +11,15 @@ RUNBOOK = ROOT / "docs" / "RUNBOOK.md"
 ON_CALL = ROOT / "docs" / "ON-CALL.md"
 GENERAL = {
     "Where to type", "waybill doctor", "waybill audit", "Replay plans", "Finding a message",
-    "The pack of an incident",
+    "The pack of an incident", "waybill top", "waybill config",
 }
 # what the tool can do; nobody must be sent to a command that is not there
 COMMANDS = {
-    "apply", "audit list", "audit verify", "dead discard", "dead edit", "dead groups", "dead list",
+    "apply", "audit list", "audit verify", "completions", "config check", "config print", "dead discard", "dead edit", "dead groups", "dead list",
     "dead replay", "dead show", "dead undo", "doctor", "message find", "message show",
-    "message timeline", "migrate", "plan cancel", "plan list", "plan pause", "plan resume", "plan show",
+    "man", "message timeline", "migrate", "plan cancel", "plan list", "plan pause", "plan resume", "plan show",
     "plan start", "reconcile", "report", "serve", "source pause", "source resume", "source rotate-key",
-    "source show", "source silence", "topology apply", "topology check", "user add", "user disable",
+    "source show", "source silence", "top", "topology apply", "topology check", "topology render", "user add", "user disable",
     "user password",
 }
 PARTS = ("**Means.**", "**First minute.**", "**Mend.**")

@@ -6,7 +6,7 @@ mod sources;
 use std::path::{Path, PathBuf};
 
 /// The top of the repository.
-fn top() -> PathBuf {
+pub(crate) fn top() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ has a parent").to_owned()
 }
 

@@ -1,13 +1,16 @@
 //! The command line. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 nothing matched, 78 wrong
-//! configuration.
+//! configuration. [`command`] is what is parsed: the commands, each with its examples.
 
 mod audit;
+mod config;
 mod dead;
+mod examples;
 mod find;
 mod letters;
 mod message;
 mod plan;
 mod source;
+mod top;
 mod user;
 mod who;
 
@@ -15,13 +18,18 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::terminal::Colour;
+
 pub use audit::{Acts, Audit};
+pub use config::{Config, Manual, Shell};
 pub use dead::{Dead, Edit, Undo};
+pub use examples::command;
 pub use find::{Find, Pack, PackFormat};
 pub use letters::{Letters, Typed};
 pub use message::{Body, Form, Message};
 pub use plan::{Move, NewPlan, Plan};
 pub use source::{Changed, Source, Until};
+pub use top::Top;
 pub use user::User;
 pub use who::Who;
 
@@ -35,6 +43,16 @@ pub struct Arguments {
     /// Who does it.
     #[command(flatten)]
     pub who: Who,
+    /// Colours: on a terminal unless `NO_COLOR` is set, always, or never.
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        value_enum,
+        default_value_t,
+        hide_possible_values = true
+    )]
+    pub color: Colour,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -44,7 +62,11 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Bring the ledger's schema up to date.
-    Migrate,
+    Migrate {
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
+    },
     /// Declare or compare RabbitMQ's exchanges, queues and bindings.
     #[command(subcommand)]
     Topology(Topology),
@@ -106,8 +128,20 @@ pub enum Command {
         #[command(flatten)]
         output: Output,
     },
+    /// The flow, live: what comes and goes by source, what waits and how long, RabbitMQ, replay plans.
+    Top(Top),
+    /// The configuration: whether it is right, and what it is.
+    #[command(subcommand)]
+    Config(Config),
     /// Run the serving process: a relay, sweeps, figures, the console.
     Serve,
+    /// Print a shell's completions of this command line.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+    /// Print a manual page, or write all of them to a folder.
+    Man(Manual),
 }
 
 /// How to print.
@@ -136,13 +170,36 @@ pub struct Processes {
 #[derive(Debug, Subcommand)]
 pub enum Topology {
     /// Declare what is missing.
-    Apply,
+    Apply {
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
+    },
     /// Compare, print each difference, exit 1 if there is one.
     Check {
         /// How to print.
         #[command(flatten)]
         output: Output,
     },
+    /// Print what must be declared, as definitions that RabbitMQ imports; asks RabbitMQ nothing.
+    Render {
+        /// For these lanes; without any, those of the ledger's sources and the lane `default`.
+        #[arg(long = "lane", value_name = "LANE", value_parser = lane)]
+        lanes: Vec<String>,
+        /// The virtual host that the definitions name; without it, the one of amqp.url.
+        #[arg(long, value_name = "NAME")]
+        vhost: Option<String>,
+        /// How to print; definitions are JSON anyway.
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+/// A lane's name, as a source may give it.
+fn lane(text: &str) -> Result<String, &'static str> {
+    let fine = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let is_name = (1..=63).contains(&text.len()) && text.bytes().all(fine);
+    if is_name { Ok(text.to_owned()) } else { Err("small letters, digits and -, at most 63") }
 }
 
 /// An argument that says something.

@@ -15,6 +15,9 @@ pub enum User {
         /// viewer: reads; operator: decides, and sees bodies for a reason; admin: sees who has access.
         #[arg(long, default_value = "viewer")]
         role: Role,
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
     },
     /// Every user.
     List {
@@ -26,6 +29,9 @@ pub enum User {
     Password {
         /// The user.
         name: String,
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
     },
     /// Give a user another role; their sessions end.
     Role {
@@ -33,6 +39,9 @@ pub enum User {
         name: String,
         /// viewer, operator or admin.
         role: Role,
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
     },
     /// Let a user in no more; their sessions end. Users are kept, for the audit trail names them.
     Disable {
@@ -41,6 +50,9 @@ pub enum User {
         /// Let them in again instead.
         #[arg(long)]
         undo: bool,
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
     },
     /// The open sessions.
     Sessions {
@@ -52,5 +64,8 @@ pub enum User {
     Logout {
         /// The user.
         name: String,
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
     },
 }

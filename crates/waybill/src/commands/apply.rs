@@ -13,7 +13,7 @@ use waybill_store::audit::By;
 use waybill_store::source::{Difference, Key, compare};
 
 use super::source::new_key;
-use super::{Ended, nobody};
+use super::{Ended, nobody, progress};
 use crate::cli::{Output, Who};
 use crate::config::Config;
 use crate::table;
@@ -56,7 +56,8 @@ pub(super) async fn run(
             keys.push(new_key(config, name)?);
         }
         let stored: Vec<Key> = keys.iter().map(|(stored, _)| stored.clone()).collect();
-        store.apply(&wanted, &stored, By::actor(&actor)).await?;
+        let said = format!("applying {} source(s), {} new key(s)", wanted.len(), keys.len());
+        progress::during(&said, store.apply(&wanted, &stored, By::actor(&actor))).await?;
     }
     let key_of = |name: &str| {
         let found = keys.iter().find(|(stored, _)| stored.source == name);
@@ -105,7 +106,8 @@ async fn declare_lanes(config: &Config, mut lanes: Vec<String>) -> anyhow::Resul
                   (WAYBILL_AMQP_URL) to a RabbitMQ that answers";
     anyhow::ensure!(!config.amqp.url.is_empty(), advice);
     let link = Broker::new(&config.amqp)?.connect("waybill apply").await.context(advice)?;
-    topology::declare(&link, &lanes).await.context(advice)?;
+    let said = format!("declaring the queues of {} lane(s)", lanes.len());
+    progress::during(&said, topology::declare(&link, &lanes)).await.context(advice)?;
     link.close().await;
     Ok(())
 }

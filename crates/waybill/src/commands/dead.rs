@@ -13,7 +13,7 @@ use waybill_store::audit::By;
 use waybill_store::dead::Filter;
 use waybill_store::decide::DECIDED_MAX;
 
-use super::{Ended, edit, nobody, plan, undo};
+use super::{Ended, edit, nobody, plan, progress, undo};
 use crate::cli::{Dead, Output, Who};
 use crate::config::Config;
 use crate::table;
@@ -64,9 +64,11 @@ fn when(at: DateTime<Utc>) -> String {
 
 async fn replay(store: &Store, ids: &[Uuid], by: By<'_>, output: Output) -> anyhow::Result<Ended> {
     let mut replayed = Vec::new();
-    for some in ids.chunks(DECIDED_MAX) {
+    for (at, some) in ids.chunks(DECIDED_MAX).enumerate() {
+        progress::step("replayed", at * DECIDED_MAX, ids.len());
         replayed.extend(store.replay(some, by).await?);
     }
+    progress::step("replayed", ids.len(), ids.len());
     let unmatched = others(ids, &replayed);
     let ended = ended(&replayed);
     if output.json {
@@ -80,11 +82,13 @@ async fn replay(store: &Store, ids: &[Uuid], by: By<'_>, output: Output) -> anyh
 
 async fn discard(store: &Store, ids: &[Uuid], by: By<'_>, output: Output) -> anyhow::Result<Ended> {
     let (mut discarded, mut released) = (Vec::new(), Vec::new());
-    for some in ids.chunks(DECIDED_MAX) {
+    for (at, some) in ids.chunks(DECIDED_MAX).enumerate() {
+        progress::step("discarded", at * DECIDED_MAX, ids.len());
         let done = store.discard(some, by).await?;
         discarded.extend(done.discarded);
         released.extend(done.released);
     }
+    progress::step("discarded", ids.len(), ids.len());
     let unmatched = others(ids, &discarded);
     let ended = ended(&discarded);
     if output.json {

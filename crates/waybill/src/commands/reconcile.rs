@@ -15,7 +15,7 @@ use waybill_store::directory::{Directory, Snapshot};
 use waybill_store::finding::Finding;
 use waybill_store::overdue::Overdue;
 
-use super::{Ended, nobody};
+use super::{Ended, nobody, progress};
 use crate::cli::{Output, Who};
 use crate::config::Config;
 use crate::keys;
@@ -69,12 +69,14 @@ pub(super) async fn run(
     let (mut look, mut broker, mut lost) =
         (look(store, &known, claim_s_max).await?, String::new(), Vec::new());
     let mut sweep = sweep(store, config, &directory);
-    find_lost(&mut sweep, &mut broker, &mut lost).await?;
+    let looked = find_lost(&mut sweep, &mut broker, &mut lost);
+    progress::during("waiting until RabbitMQ's figures are sure", looked).await?;
     let mut repaired = None;
     if repair {
         let Some(actor) = who.acting() else { return Ok(nobody()) };
         account(store, &actor, look.misfits.iter().chain(&lost)).await?;
-        let mut done = mend(store, &known, &look.misfits, claim_s_max).await?;
+        let mending = mend(store, &known, &look.misfits, claim_s_max);
+        let mut done = progress::during("mending", mending).await?;
         if let Ok(sweep) = &mut sweep
             && !lost.is_empty()
         {
@@ -124,8 +126,9 @@ async fn account(store: &Store, actor: &str, misfits: impl Iterator<Item = &Misf
 
 /// All rows, and the bodies of those that may stand in several ordering keys.
 async fn look(store: &Store, known: &Snapshot, claim_s_max: f64) -> anyhow::Result<Look> {
-    let mut look = store.look_at_all(claim_s_max).await?;
-    look.misfits.extend(keys::all_missing(store, known).await?);
+    let mut look = progress::during("looking at every message", store.look_at_all(claim_s_max)).await?;
+    let missing = progress::during("reading the keys of merges", keys::all_missing(store, known)).await?;
+    look.misfits.extend(missing);
     look.misfits.sort_unstable();
     look.misfits.dedup();
     Ok(look)

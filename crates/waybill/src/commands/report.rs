@@ -3,16 +3,17 @@
 use waybill_store::Store;
 use waybill_store::pack::Window;
 
-use super::{Ended, pack};
+use super::{Ended, pack, progress};
 use crate::cli::{Output, Pack, Who};
 use crate::table;
 
 pub(super) async fn run(store: &Store, arguments: &Pack, who: &Who, output: Output) -> anyhow::Result<Ended> {
     if let (Some(from), Some(to)) = (arguments.from, arguments.to) {
         let window = Window { from, to, source: arguments.source.clone() };
-        return pack::run(store, window, arguments, who, output).await;
+        let written = pack::run(store, window, arguments, who, output);
+        return progress::during("putting the pack together", written).await;
     }
-    let balances = store.balance().await?;
+    let balances = progress::during("counting every message", store.balance()).await?;
     if output.json {
         println!("{}", table::json(&balances)?);
     } else {

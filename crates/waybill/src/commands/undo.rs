@@ -9,7 +9,7 @@ use waybill_store::audit::By;
 use waybill_store::decide::DECIDED_MAX;
 use waybill_store::undo::{How, Undone, Why};
 
-use super::{Ended, nobody};
+use super::{Ended, nobody, progress};
 use crate::cli::{Undo, Who};
 use crate::table;
 
@@ -23,11 +23,14 @@ pub(super) async fn run(
     let by = By { actor: &actor, reason: arguments.reason.as_deref() };
     let how = How { grace, out_of_order: arguments.out_of_order, by };
     let mut done = Undone::default();
-    for some in arguments.ids.chunks(DECIDED_MAX) {
+    let all = arguments.ids.len();
+    for (at, some) in arguments.ids.chunks(DECIDED_MAX).enumerate() {
+        progress::step("undone", at * DECIDED_MAX, all);
         let some = store.undo(some, how).await?;
         done.undone.extend(some.undone);
         done.refused.extend(some.refused);
     }
+    progress::step("undone", all, all);
     let unknown: Vec<_> = arguments
         .ids
         .iter()

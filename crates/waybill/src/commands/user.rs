@@ -5,6 +5,7 @@ use std::io::{IsTerminal as _, Read as _, Write as _};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, bail};
+use serde_json::json;
 use waybill_console::{Role, secret};
 use waybill_store::audit::By;
 use waybill_store::{Store, StoreError};
@@ -30,24 +31,29 @@ pub(super) async fn run(store: &Store, command: User, who: &Who) -> anyhow::Resu
 
 async fn change(store: &Store, command: User, by: By<'_>) -> anyhow::Result<Ended> {
     match command {
-        User::Add { name, role } => add(store, &name, role, by).await,
-        User::Password { name } => {
+        User::Add { name, role, output } => add(store, &name, role, by, output).await,
+        User::Password { name, output } => {
             let done = store.set_console_password(&name, &hash()?, by).await?;
-            Ok(changed(&name, done, "has another password"))
+            changed(&name, done, "has another password", output)
         }
-        User::Role { name, role } => {
+        User::Role { name, role, output } => {
             let said = format!("is {} now", role.as_str());
-            Ok(changed(&name, store.set_console_role(&name, role.as_str(), by).await?, &said))
+            changed(&name, store.set_console_role(&name, role.as_str(), by).await?, &said, output)
         }
-        User::Disable { name, undo: false } => {
-            Ok(changed(&name, store.disable_console_user(&name, by).await?, "may not log in any more"))
+        User::Disable { name, undo: false, output } => {
+            let done = store.disable_console_user(&name, by).await?;
+            changed(&name, done, "may not log in any more", output)
         }
-        User::Disable { name, undo: true } => {
-            Ok(changed(&name, store.enable_console_user(&name, by).await?, "may log in again"))
+        User::Disable { name, undo: true, output } => {
+            changed(&name, store.enable_console_user(&name, by).await?, "may log in again", output)
         }
-        User::Logout { name } => {
+        User::Logout { name, output } => {
             let ended = store.close_console_sessions(&name, by).await?;
-            println!("{ended} session(s) of {name} ended.");
+            if output.json {
+                println!("{}", table::json(&json!({"name": name, "sessions_ended": ended}))?);
+            } else {
+                println!("{ended} session(s) of {} ended.", table::plain(&name));
+            }
             Ok(if ended == 0 { Ended::Nothing } else { Ended::Done })
         }
         User::List { output } => list(store, output).await,
@@ -55,8 +61,11 @@ async fn change(store: &Store, command: User, by: By<'_>) -> anyhow::Result<Ende
     }
 }
 
-async fn add(store: &Store, name: &str, role: Role, by: By<'_>) -> anyhow::Result<Ended> {
+async fn add(store: &Store, name: &str, role: Role, by: By<'_>, output: Output) -> anyhow::Result<Ended> {
     match store.add_console_user(name, &hash()?, role.as_str(), by).await {
+        Ok(true) if output.json => {
+            println!("{}", table::json(&json!({"name": name, "role": role.as_str()}))?);
+        }
         Ok(true) => println!("{name} may log in to the console, as {}.", role.as_str()),
         Ok(false) => {
             eprintln!("there is a user {name}: waybill user password|role changes them");
@@ -71,14 +80,17 @@ async fn add(store: &Store, name: &str, role: Role, by: By<'_>) -> anyhow::Resul
     Ok(Ended::Done)
 }
 
-fn changed(name: &str, was: bool, said: &str) -> Ended {
-    if was {
-        println!("{name} {said}; their sessions have ended.");
-        Ended::Done
-    } else {
-        eprintln!("there is no user {name}: waybill user list shows them");
-        Ended::Nothing
+fn changed(name: &str, was: bool, said: &str, output: Output) -> anyhow::Result<Ended> {
+    if !was {
+        eprintln!("there is no user {}: waybill user list shows them", table::plain(name));
+        return Ok(Ended::Nothing);
     }
+    if output.json {
+        println!("{}", table::json(&json!({"name": name, "changed": true}))?);
+    } else {
+        println!("{name} {said}; their sessions have ended.");
+    }
+    Ok(Ended::Done)
 }
 
 /// The hash of a password: typed twice without showing it, or the first line of standard input.

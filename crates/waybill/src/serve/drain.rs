@@ -30,7 +30,7 @@ pub(super) struct Drain {
 
 /// One lane's backlog and speed.
 #[derive(Debug, Clone, Copy, Default)]
-struct Lane {
+pub(crate) struct Lane {
     messages: f64,
     /// Those of them that the next pass finds among what came in since this one began.
     ahead: f64,
@@ -39,6 +39,16 @@ struct Lane {
 }
 
 impl Lane {
+    /// Notes what a look found: the backlog, what came in since the look before, and how much of that the
+    /// next look counts again. Without a look before there is no speed yet.
+    pub(crate) fn look(&mut self, messages: f64, arrived: f64, ahead: f64, elapsed: Option<Duration>) {
+        match elapsed {
+            Some(elapsed) => self.note(messages, arrived, elapsed),
+            None => self.messages = messages,
+        }
+        self.ahead = ahead;
+    }
+
     /// Notes what was found `elapsed` after the last time.
     fn note(&mut self, messages: f64, arrived: f64, elapsed: Duration) {
         let elapsed = elapsed.as_secs_f64().max(0.001);
@@ -49,7 +59,7 @@ impl Lane {
     }
 
     /// Seconds to empty; none: not measured yet.
-    fn drain_s(&self) -> Option<f64> {
+    pub(crate) fn drain_s(&self) -> Option<f64> {
         if self.messages <= 0.0 {
             return Some(0.0);
         }
@@ -83,11 +93,7 @@ impl Sweep for Drain {
             let found = backlogs.iter().find(|backlog| backlog.lane == *name);
             let (messages, arrived, ahead) =
                 found.map_or((0, 0, 0), |found| (found.messages, found.arrived, found.ahead));
-            match elapsed {
-                Some(elapsed) => lane.note(number(messages), number(arrived), elapsed),
-                None => lane.messages = number(messages),
-            }
-            lane.ahead = number(ahead);
+            lane.look(number(messages), number(arrived), number(ahead), elapsed);
             metrics::gauge!("waybill_drain_seconds", "lane" => name.clone())
                 .set(lane.drain_s().unwrap_or(f64::NAN));
         }

@@ -9,7 +9,7 @@ mod audited;
 mod buried;
 mod conservation;
 mod declared;
-mod drain;
+pub(crate) mod drain;
 mod figures;
 mod forgotten;
 mod index;
@@ -19,7 +19,7 @@ mod plans;
 mod retention;
 mod skipped;
 pub(crate) mod standing;
-mod sweep;
+pub(crate) mod sweep;
 mod watch;
 
 use std::net::SocketAddr;

@@ -80,6 +80,6 @@ pub(super) async fn run<S: Sweep>(
 
 /// A count as a gauge's value; exact far beyond any count we have.
 #[expect(clippy::cast_precision_loss, reason = "exact up to 2^53")]
-pub(super) const fn number(count: i64) -> f64 {
+pub(crate) const fn number(count: i64) -> f64 {
     count as f64
 }

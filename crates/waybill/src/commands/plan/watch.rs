@@ -11,6 +11,7 @@ use waybill_store::plan::Plan;
 use super::print;
 use super::unknown;
 use crate::commands::Ended;
+use crate::{table, terminal};
 
 /// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -28,7 +29,10 @@ pub(super) async fn watch(store: &Store, id: i64) -> anyhow::Result<Ended> {
         let Some(plan) = store.plan(id).await? else { return Ok(unknown(id)) };
         let goes_on = goes_on(&plan);
         if has_terminal {
-            write!(out, "\r\x1b[2K{} {}", bar(&plan), print::progress(&plan))?;
+            // a line that wraps could not be replaced
+            let columns = terminal::size().map_or(80, |(columns, _)| columns.into());
+            let line = format!("{} {}", bar(&plan), table::plain(&print::progress(&plan)));
+            write!(out, "\r\x1b[2K{}", terminal::cut(&line, columns))?;
             out.flush()?;
         } else if looks.is_multiple_of(LOOKS_PER_LINE) {
             println!("{}", print::progress(&plan));
