@@ -278,7 +278,8 @@ impl Store {
         sqlx::raw_sql(
             "set transaction isolation level repeatable read read only;
              set local enable_seqscan = off; set local enable_bitmapscan = off;
-             set local enable_hashjoin = off; set local enable_mergejoin = off;",
+             set local enable_hashjoin = off; set local enable_mergejoin = off;
+             set local max_parallel_workers_per_gather = 0;",
         )
         .execute(&mut *snapshot)
         .await?;

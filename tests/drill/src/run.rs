@@ -135,7 +135,7 @@ pub async fn run(services: &Services, order: Order<'_>) -> Outcome {
     }
     let name = format!("drill{}x{}", std::process::id(), order.number);
     let tablespace = order.faults.iter().find_map(|fault| fault.tablespace());
-    let stage = Stage::set(services, &name, order.mutants, tablespace).await;
+    let stage = Stage::set(services, &name, order.mutants, tablespace, &[]).await;
     let mut stage = match stage.context("the stage could not be set") {
         Ok(stage) => stage,
         Err(error) => return failed(outcome, &error),

@@ -5,12 +5,13 @@
 //! envelope may be published again that RabbitMQ still has. A trigger of the drill's own counts the
 //! last, so that the product is not asked about itself.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use serde::Serialize;
-use sqlx::{AssertSqlSafe, Executor as _};
+use sqlx::{AssertSqlSafe, Executor as _, PgPool};
 
 use crate::invariants::{accepted, check};
 use crate::ledger;
@@ -27,9 +28,17 @@ const RESTART_EVERY: Duration = Duration::from_secs(8);
 /// Senders wait while more than this is in hand, so that the load is what flows through for as long as it
 /// is asked for, and not a backlog that grows.
 const IN_HAND_MAX: i64 = 2_000;
+const THROTTLE: &str = "throttle";
+const THROTTLE_EVERY: Duration = Duration::from_millis(250);
 /// Between two `waybill reconcile` under load, and two lines on the terminal.
 const RECONCILE_EVERY: Duration = Duration::from_mins(5);
 const TELL_EVERY: Duration = Duration::from_mins(1);
+/// The defaults, where the drill's shorter times and smaller batches are no peak.
+const SETTINGS: &[(&str, &str)] = &[
+    ("WAYBILL_DATABASE__CONNECTIONS_MAX", "12"),
+    ("WAYBILL_WORKER__BATCH_MAX", "32"),
+    ("WAYBILL_SERVE__SWEEP_MS", "2000"),
+];
 /// What is wrong is told one by one up to here, and counted beyond.
 const TOLD_MAX: usize = 20;
 
@@ -86,7 +95,8 @@ impl Soaked {
 /// When it could not go on.
 pub async fn soak(services: &Services, minutes: u64, seed: u64) -> Result<Soaked> {
     let name = format!("soak{}", std::process::id());
-    let mut stage = Stage::set(services, &name, "", None).await.context("the stage could not be set")?;
+    let mut stage =
+        Stage::set(services, &name, "", None, SETTINGS).await.context("the stage could not be set")?;
     stage.db.execute(WITNESS).await?;
     stage.db.execute(AssertSqlSafe(format!("grant all on republished to {ROLE}"))).await?;
     let mut soaked = Soaked { minutes, seed, ..Soaked::default() };
@@ -109,10 +119,13 @@ pub async fn soak(services: &Services, minutes: u64, seed: u64) -> Result<Soaked
 
 async fn play(stage: &mut Stage, soaked: &mut Soaked) -> Result<()> {
     stage.open(PEAK, soaked.seed);
+    keep_throttled(stage);
     let began = Instant::now();
     let ended = under_load(stage, soaked, began).await;
     let took = began.elapsed().as_secs_f64();
     let partner = stage.partner.take().context("the partners post")?;
+    stage.let_go(THROTTLE);
+    partner.mood.wait.store(false, Ordering::Relaxed);
     let history = partner.finish(LAST_WORDS).await;
     ended?;
     if drain(stage).await? {
@@ -143,7 +156,6 @@ async fn under_load(stage: &mut Stage, soaked: &mut Soaked, began: Instant) -> R
     while began.elapsed() < lasts {
         tokio::time::sleep(LOOK_EVERY).await;
         look(stage, soaked).await?;
-        throttle(stage, IN_HAND_MAX).await?;
         if restarted.elapsed() > RESTART_EVERY {
             restarted = Instant::now();
             let at = random.below(stage.fleet.members.len());
@@ -175,17 +187,34 @@ async fn under_load(stage: &mut Stage, soaked: &mut Soaked, began: Instant) -> R
 
 /// Lets the senders wait while more than `in_hand_max` messages are in hand.
 pub(crate) async fn throttle(stage: &Stage, in_hand_max: i64) -> Result<()> {
-    let in_hand = stage
-        .count(
-            "select (select count(*) from progress where due_at is not null)
-                  + (select count(*) from progress where state = 'published')
-                  + (select count(*) from progress where state = 'processing')",
-        )
-        .await?;
     if let Some(partner) = &stage.partner {
-        partner.mood.wait.store(in_hand > in_hand_max, Ordering::Relaxed);
+        partner.mood.wait.store(in_hand(&stage.db).await? > in_hand_max, Ordering::Relaxed);
     }
     Ok(())
+}
+
+/// The same, again and again, for as long as it is held.
+fn keep_throttled(stage: &mut Stage) {
+    let Some(mood) = stage.partner.as_ref().map(|partner| Arc::clone(&partner.mood)) else { return };
+    let db = stage.db.clone();
+    stage.hold(THROTTLE, async move {
+        loop {
+            if let Ok(in_hand) = in_hand(&db).await {
+                mood.wait.store(in_hand > IN_HAND_MAX, Ordering::Relaxed);
+            }
+            tokio::time::sleep(THROTTLE_EVERY).await;
+        }
+    });
+}
+
+async fn in_hand(db: &PgPool) -> Result<i64> {
+    Ok(sqlx::query_scalar(
+        "select (select count(*) from progress where due_at is not null)
+              + (select count(*) from progress where state = 'published')
+              + (select count(*) from progress where state = 'processing')",
+    )
+    .fetch_one(db)
+    .await?)
 }
 
 /// The metric, the findings and the witness: each must say 0.

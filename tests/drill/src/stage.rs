@@ -73,12 +73,14 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Sets a stage: everything runs and is ready, and nobody posts yet. In `tablespace`, if given.
+    /// Sets a stage: everything runs and is ready, and nobody posts yet. In `tablespace`, if given, and
+    /// with `more` settings, which count before the drill's.
     pub async fn set(
         services: &Services,
         name: &str,
         mutants: &str,
         tablespace: Option<&str>,
+        more: &[(&str, &str)],
     ) -> Result<Self> {
         let programs = PathBuf::from(crate::services::variable("WAYBILL_CHAOS_BIN_DIR")?);
         let folder = PathBuf::from(crate::services::variable("WAYBILL_CHAOS_DIR")?).join(name);
@@ -87,7 +89,8 @@ impl Stage {
         create_vhost(services, name).await?;
         let (ledger_port, broker_port) = services.ports()?;
         let (to_ledger, to_broker) = (Proxy::start(ledger_port).await?, Proxy::start(broker_port).await?);
-        let settings = settings(services, name, mutants, (to_ledger.port, to_broker.port));
+        let mut settings = settings(services, name, mutants, (to_ledger.port, to_broker.port));
+        settings.extend(more.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())));
         let db = PgPoolOptions::new()
             .max_connections(4)
             .acquire_timeout(Duration::from_secs(5))

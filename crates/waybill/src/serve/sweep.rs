@@ -11,6 +11,8 @@ use waybill_process::Readiness;
 
 /// For one pass.
 const PASS_LIMIT: Duration = Duration::from_mins(1);
+/// For the pass at hand, once told to stop.
+const LAST_PASS: Duration = Duration::from_secs(5);
 
 /// What a pass did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -54,8 +56,12 @@ pub(super) async fn run<S: Sweep>(
     }
     while !stop.is_cancelled() {
         let began = Instant::now();
-        let pass = tokio::time::timeout(PASS_LIMIT, sweep.run_once()).await;
-        took.record(began.elapsed().as_secs_f64());
+        let pass = tokio::select! {
+            pass = tokio::time::timeout(PASS_LIMIT, sweep.run_once()) => pass,
+            () = leaving(&stop) => break,
+        };
+        let lasted = began.elapsed();
+        took.record(lasted.as_secs_f64());
         match pass.unwrap_or_else(|_| Err(anyhow::anyhow!("a pass took longer than {PASS_LIMIT:?}"))) {
             Ok(done) => {
                 condition.has(S::NAME);
@@ -72,10 +78,18 @@ pub(super) async fn run<S: Sweep>(
         }
         tokio::select! {
             () = stop.cancelled() => {}
-            () = tokio::time::sleep(every) => {}
+            // where passes take long, the machine has other work to do
+            () = tokio::time::sleep(every.max(lasted)) => {}
         }
     }
     Ok(())
+}
+
+/// Told to stop, and the time for the pass at hand is over: it is cut short, and made again by whoever
+/// comes next.
+async fn leaving(stop: &CancellationToken) {
+    stop.cancelled().await;
+    tokio::time::sleep(LAST_PASS).await;
 }
 
 /// A count as a gauge's value; exact far beyond any count we have.
