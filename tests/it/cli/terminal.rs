@@ -74,7 +74,11 @@ async fn a_list_fits_the_terminal_cuts_no_id_and_colours_states_there_alone() {
             assert!(text.contains(&dead), "{columns}: the id is whole:\n{text}");
         }
         let find = "message find --source tis";
-        assert!(printed(&world, 130, find, &[]).await.contains("\u{1b}[38;5;9mdead"), "coloured");
+        // as a table, and upright
+        for columns in [200, 60] {
+            let text = printed(&world, columns, find, &[]).await;
+            assert!(text.contains("\u{1b}[38;5;9mdead"), "coloured: {text:?}");
+        }
         for (arguments, more) in [
             (format!("{find} --color never"), &[][..]),
             (find.to_owned(), &[("NO_COLOR", "1")]),

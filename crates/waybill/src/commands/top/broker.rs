@@ -66,8 +66,8 @@ impl Eye {
             Err(why) => Seen { up: Some(false), why: Some(why), queues: Vec::new() },
         };
         if seen.queues.is_empty() {
-            let named = |queue: String| Queue { queue, ..Queue::default() };
-            seen.queues = names.into_iter().map(named).collect();
+            let unknown = |queue: String| Queue { queue, ..Queue::default() };
+            seen.queues = names.into_iter().map(unknown).collect();
         }
         for queue in &mut seen.queues {
             if let Some(found) = figures.iter().find(|found| found.name == queue.queue) {
