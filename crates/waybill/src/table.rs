@@ -37,7 +37,12 @@ pub fn fitted(terminal: Terminal, header: &[&str], rows: impl IntoIterator<Item 
         None => None,
         Some(Some(widths)) => Some(widths),
         // too narrow for any table
-        Some(None) => return fit::upright(header, &rows, terminal.columns.unwrap_or_default().into()),
+        Some(None) => {
+            let paint = |name: &str, text: &str| {
+                terminal.colour.then(|| tone::of(name, text)).flatten().map(|tone| tone.painted(text))
+            };
+            return fit::upright(header, &rows, terminal.columns.unwrap_or_default().into(), paint);
+        }
     };
     let mut table = Table::new();
     table.load_style(presets::UTF8_FULL_CONDENSED);
@@ -60,7 +65,7 @@ pub fn fitted(terminal: Terminal, header: &[&str], rows: impl IntoIterator<Item 
                 _ => cell,
             };
             let tone = (is_list || at > 0).then(|| tone::of(name.unwrap_or_default(), text)).flatten();
-            tone.map_or(cell.clone(), |tone| cell.fg(tone))
+            tone.map_or(cell.clone(), |tone| cell.fg(tone.colour()))
         });
         table.add_row(cells.collect::<Vec<Cell>>());
         if is_list

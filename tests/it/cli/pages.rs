@@ -21,10 +21,9 @@ fn choices(line: &str) -> Vec<Vec<String>> {
     for c in line.chars() {
         match (c, quote) {
             (c, Some(open)) if c == open => quote = None,
-            (c, Some(_)) => word.push(c),
             ('\'' | '"', None) => quote = Some(c),
             (' ', None) => words.push(std::mem::take(&mut word)),
-            (c, None) => word.push(c),
+            (c, _) => word.push(c),
         }
     }
     words.push(word);

@@ -62,8 +62,9 @@ async fn a_list_fits_the_terminal_cuts_no_id_and_colours_states_there_alone() {
         return;
     }
     World::run(async |mut world| {
-        let partners = world.everything().await;
-        let tis = &partners["tis"];
+        let url = world.ingest(&[]).await;
+        world.worker(&[]).await;
+        let tis = &world.partner("tis", &url);
         let body = signature("m", "2026-01-31T12:00:00Z", "GG11");
         let dead = id(tis.insist(|| tis.json("k", body.clone())).await).await;
         tis.until(&dead, "dead").await;
@@ -74,7 +75,11 @@ async fn a_list_fits_the_terminal_cuts_no_id_and_colours_states_there_alone() {
             assert!(text.contains(&dead), "{columns}: the id is whole:\n{text}");
         }
         let find = "message find --source tis";
-        assert!(printed(&world, 130, find, &[]).await.contains("\u{1b}[38;5;9mdead"), "coloured");
+        // as a table, and upright
+        for columns in [200, 60] {
+            let text = printed(&world, columns, find, &[]).await;
+            assert!(text.contains("\u{1b}[38;5;9mdead"), "coloured: {text:?}");
+        }
         for (arguments, more) in [
             (format!("{find} --color never"), &[][..]),
             (find.to_owned(), &[("NO_COLOR", "1")]),

@@ -54,16 +54,12 @@ pub(super) fn manual(manual: &Manual) -> anyhow::Result<Ended> {
     }
     let mut one = &all;
     for word in &manual.command {
-        match one.find_subcommand(word) {
-            Some(below) => one = below,
-            None => {
-                eprintln!(
-                    "there is no command {}: waybill --help lists them",
-                    table::plain(&manual.command.join(" "))
-                );
-                return Ok(Ended::Usage);
-            }
-        }
+        let Some(below) = one.find_subcommand(word) else {
+            let asked = table::plain(&manual.command.join(" "));
+            eprintln!("there is no command {asked}: waybill --help lists them");
+            return Ok(Ended::Usage);
+        };
+        one = below;
     }
     let mut out = io::stdout().lock();
     page(one, &mut out)?;

@@ -68,8 +68,14 @@ impl Column {
     }
 }
 
-/// Each row as lines `name  value`, wrapped between words, with an empty line between rows.
-pub(super) fn upright(header: &[&str], rows: &[Vec<String>], width: usize) -> String {
+/// Each row as lines `name  value`, wrapped between words, with an empty line between rows. `paint` colours
+/// what stands on one line.
+pub(super) fn upright(
+    header: &[&str],
+    rows: &[Vec<String>],
+    width: usize,
+    paint: impl Fn(&str, &str) -> Option<String>,
+) -> String {
     let is_list = header.iter().any(|name| !name.is_empty());
     let names = header.iter().map(|name| length(name)).max().unwrap_or_default();
     let mut lines = Vec::new();
@@ -77,11 +83,17 @@ pub(super) fn upright(header: &[&str], rows: &[Vec<String>], width: usize) -> St
         if at > 0 && is_list {
             lines.push(String::new());
         }
-        if is_list {
-            let facts = header.iter().zip(row).filter(|(_, value)| !value.is_empty());
-            lines.extend(facts.flat_map(|(name, value)| wrapped(&format!("{name:names$}  {value}"), width)));
+        let facts: Vec<(&str, &str)> = if is_list {
+            header.iter().copied().zip(row.iter().map(String::as_str)).collect()
         } else {
-            lines.extend(wrapped(&row.join("  "), width));
+            row.iter().zip(row.iter().skip(1)).map(|(name, value)| (name.as_str(), value.as_str())).collect()
+        };
+        for (name, value) in facts.into_iter().filter(|(_, value)| !value.is_empty()) {
+            let mut fact = wrapped(&format!("{name:names$}  {value}"), width);
+            if let ([only], Some(painted)) = (fact.as_mut_slice(), paint(name, value)) {
+                *only = format!("{name:names$}  {painted}");
+            }
+            lines.append(&mut fact);
         }
     }
     lines.join("\n")

@@ -40,7 +40,7 @@ fn a_table_fits_every_terminal_and_cuts_no_id() {
         assert!(widest(&text) <= usize::from(columns).max(2 + ID.len()), "{columns}:\n{text}");
         assert_eq!(text.matches(ID).count(), 2, "{columns}:\n{text}");
     }
-    assert!(at(Some(90), false).contains('…'), "long reasons are cut");
+    assert!(at(Some(100), false).contains('…'), "long reasons are cut");
     let narrow = at(Some(60), false);
     assert!(!narrow.contains(['│', '…']), "upright, and whole: {narrow}");
     assert_eq!(narrow.matches("GG10").count(), 5, "{narrow}");
@@ -67,6 +67,8 @@ fn states_are_coloured_where_colours_are_shown() {
     let text = at(Some(200), true);
     let dead = text.lines().find(|line| line.contains("dead")).unwrap();
     assert!(dead.contains("\u{1b}[38;5;9mdead"), "{dead:?}");
+    let upright = at(Some(40), true);
+    assert!(upright.contains("\u{1b}[38;5;9mdead\u{1b}[39m"), "{upright:?}");
     assert_eq!(tone::of("why", "dead"), None, "a word in a text is no state");
     assert_eq!((tone::of("overdue", "0"), tone::of("overdue", "3").is_some()), (None, true));
 }

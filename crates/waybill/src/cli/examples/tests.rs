@@ -30,11 +30,10 @@ fn words(line: &str) -> Vec<String> {
     for c in line[start..].chars() {
         match (c, quote) {
             (c, Some(open)) if c == open => quote = None,
-            (c, Some(_)) => word.push(c),
             ('\'' | '"', None) => quote = Some(c),
             ('|' | '>' | ')', None) => break,
             (' ', None) => words.push(std::mem::take(&mut word)),
-            (c, None) => word.push(c),
+            (c, _) => word.push(c),
         }
     }
     words.push(word);

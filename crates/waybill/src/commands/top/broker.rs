@@ -26,7 +26,8 @@ pub(super) struct Seen {
 /// One queue; what nobody says of it is none.
 #[derive(Debug, Clone, Default, Serialize)]
 pub(super) struct Queue {
-    pub(super) queue: String,
+    #[serde(rename = "queue")]
+    pub(super) name: String,
     pub(super) ready: Option<u64>,
     pub(super) unacked: Option<u64>,
     pub(super) consumers: Option<u64>,
@@ -66,11 +67,11 @@ impl Eye {
             Err(why) => Seen { up: Some(false), why: Some(why), queues: Vec::new() },
         };
         if seen.queues.is_empty() {
-            let named = |queue: String| Queue { queue, ..Queue::default() };
-            seen.queues = names.into_iter().map(named).collect();
+            let unknown = |name: String| Queue { name, ..Queue::default() };
+            seen.queues = names.into_iter().map(unknown).collect();
         }
         for queue in &mut seen.queues {
-            if let Some(found) = figures.iter().find(|found| found.name == queue.queue) {
+            if let Some(found) = figures.iter().find(|found| found.name == queue.name) {
                 queue.ready = queue.ready.or(found.messages_ready);
                 queue.consumers = queue.consumers.or(found.consumers);
                 queue.unacked = found.messages_unacknowledged;
@@ -93,7 +94,7 @@ impl Eye {
                 let depth = topology::depth(&link, name).await?;
                 let (ready, consumers) =
                     depth.map(|(ready, consumers)| (ready.into(), consumers.into())).unzip();
-                queues.push(Queue { queue: name.clone(), ready, consumers, unacked: None });
+                queues.push(Queue { name: name.clone(), ready, consumers, unacked: None });
             }
             Ok::<_, waybill_broker::BrokerError>((link, queues))
         });

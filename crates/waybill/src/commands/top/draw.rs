@@ -13,15 +13,12 @@ const NEVER_S: f64 = 86_400.0;
 
 pub(super) fn frame(frame: &Frame, terminal: Terminal) -> String {
     let mut parts = Vec::new();
-    match &frame.ledger {
-        Some(ledger) => {
-            parts.push(totals(ledger, terminal));
-            parts.push(sources(&ledger.sources, terminal));
-        }
-        None => {
-            let why = frame.ledger_why.as_deref().unwrap_or("it was not asked yet");
-            parts.push(format!("The ledger does not answer: {}", plain(why)));
-        }
+    if let Some(ledger) = &frame.ledger {
+        parts.push(totals(ledger, terminal));
+        parts.push(sources(&ledger.sources, terminal));
+    } else {
+        let why = frame.ledger_why.as_deref().unwrap_or("it was not asked yet");
+        parts.push(format!("The ledger does not answer: {}", plain(why)));
     }
     parts.push(queues(frame, terminal));
     parts.push(line(frame));
@@ -54,7 +51,7 @@ fn sources(sources: &[Source], terminal: Terminal) -> String {
     let name = if by_workers { "processed /s" } else { "finished /s" };
     let header = ["source", "accepted /s", name, "unfinished", "held", "dead", "overdue"];
     let rows = sources.iter().map(|source| {
-        let named = if source.paused { format!("{} (paused)", source.source) } else { source.source.clone() };
+        let named = if source.paused { format!("{} (paused)", source.name) } else { source.name.clone() };
         let (_, went) = went(source.processed_per_s, source.finished_per_s);
         let counts = [source.unfinished, source.held, source.dead, source.overdue];
         let counts = counts.iter().map(i64::to_string);
@@ -66,8 +63,8 @@ fn sources(sources: &[Source], terminal: Terminal) -> String {
 fn queues(frame: &Frame, terminal: Terminal) -> String {
     let lane = |queue: &Queue| {
         let lanes = frame.ledger.as_ref().map(|ledger| ledger.lanes.as_slice()).unwrap_or_default();
-        let name = waybill_broker::topology::lane_of(&queue.queue)?;
-        lanes.iter().find(|lane| lane.lane == name)
+        let name = waybill_broker::topology::lane_of(&queue.name)?;
+        lanes.iter().find(|lane| lane.name == name)
     };
     let known = |count: Option<u64>| count.map_or_else(|| UNKNOWN.to_owned(), |count| count.to_string());
     let rows = frame.broker.queues.iter().map(|queue| {
@@ -76,7 +73,7 @@ fn queues(frame: &Frame, terminal: Terminal) -> String {
             |lane| (lane.backlog.to_string(), drains(lane.drain_s)),
         );
         vec![
-            queue.queue.clone(),
+            queue.name.clone(),
             backlog,
             drains,
             known(queue.ready),
@@ -105,10 +102,10 @@ fn line(frame: &Frame) -> String {
         ));
     }
     lines.extend(frame.processes.iter().map(|process| match &process.why {
-        _ if process.ready => format!("{} at {}: ready", process.process, process.at),
+        _ if process.ready => format!("{} at {}: ready", process.name, process.at),
         why => {
             let why = plain(why.as_deref().unwrap_or(UNKNOWN));
-            format!("{} at {}: NOT READY, {why}", process.process, process.at)
+            format!("{} at {}: NOT READY, {why}", process.name, process.at)
         }
     }));
     lines.join("\n")
@@ -140,7 +137,7 @@ mod tests {
         let broker = broker::Seen {
             up: Some(false),
             why: Some("\u{1b}[2Jgone".to_owned()),
-            queues: vec![Queue { queue: "waybill.work.default".to_owned(), ..Queue::default() }],
+            queues: vec![Queue { name: "waybill.work.default".to_owned(), ..Queue::default() }],
         };
         let silent = Frame {
             over_s: 0.0,

@@ -58,7 +58,8 @@ pub(super) struct Ledger {
 /// One source.
 #[derive(Debug, Clone, Default, Serialize)]
 pub(super) struct Source {
-    pub(super) source: String,
+    #[serde(rename = "source")]
+    pub(super) name: String,
     pub(super) accepted_per_s: Option<f64>,
     pub(super) finished_per_s: Option<f64>,
     pub(super) processed_per_s: Option<f64>,
@@ -73,7 +74,8 @@ pub(super) struct Source {
 /// One lane.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Lane {
-    pub(super) lane: String,
+    #[serde(rename = "lane")]
+    pub(super) name: String,
     /// Due, published and in hand.
     pub(super) backlog: i64,
     /// Seconds to empty it at its present speed; 86400 stands for "not in a day".
@@ -105,7 +107,7 @@ fn said(compared: &[Look], now: &ledger::Seen, over_s: f64) -> Ledger {
     let names = names.into_iter().chain(now.glance.waiting.keys()).collect::<BTreeSet<_>>();
     let mut sources: Vec<Source> = names.into_iter().map(|name| source(name, now, &rates)).collect();
     let busy = |source: &Source| source.accepted_per_s.unwrap_or_default() + number(source.unfinished);
-    sources.sort_by(|a, b| busy(b).total_cmp(&busy(a)).then_with(|| a.source.cmp(&b.source)));
+    sources.sort_by(|a, b| busy(b).total_cmp(&busy(a)).then_with(|| a.name.cmp(&b.name)));
     let sum = |part: fn(&waybill_store::glance::Waiting) -> i64| now.glance.waiting.values().map(part).sum();
     let all = |part: fn(&Source) -> Option<f64>| sources.iter().map(part).sum::<Option<f64>>();
     Ledger {
@@ -125,7 +127,7 @@ fn said(compared: &[Look], now: &ledger::Seen, over_s: f64) -> Ledger {
             .lanes
             .iter()
             .map(|(lane, (backlog, drain_s))| Lane {
-                lane: lane.clone(),
+                name: lane.clone(),
                 backlog: *backlog,
                 drain_s: *drain_s,
             })
@@ -139,7 +141,7 @@ fn source(name: &str, now: &ledger::Seen, rates: &Rates) -> Source {
     let waiting = now.glance.waiting.get(name).copied().unwrap_or_default();
     let figures = now.sources.iter().find(|figures| figures.source == name);
     Source {
-        source: name.to_owned(),
+        name: name.to_owned(),
         accepted_per_s: rates.accepted.as_ref().map(|by| by.get(name).copied().unwrap_or_default()),
         finished_per_s: rates.finished.as_ref().map(|by| by.get(name).copied().unwrap_or_default()),
         processed_per_s: rates.processed.as_ref().map(|by| by.get(name).copied().unwrap_or_default()),

@@ -82,7 +82,6 @@ impl Watcher<'_> {
 /// Draws until told to stop.
 async fn live(mut watcher: Watcher<'_>, every: Duration) -> anyhow::Result<Ended> {
     let mut screen = Screen::open()?;
-    screen.say("looking ...")?;
     loop {
         let Some(frame) = screen.until(watcher.look()).await? else { break };
         screen.show(frame, every)?;

@@ -16,7 +16,8 @@ const PROCESSED: &str = "waybill_messages_processed_total{";
 /// One process.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Process {
-    pub(super) process: &'static str,
+    #[serde(rename = "process")]
+    pub(super) name: &'static str,
     /// Its host and port.
     pub(super) at: String,
     pub(super) ready: bool,
@@ -50,16 +51,16 @@ impl Eye {
     }
 
     pub(super) async fn look(&self) -> Seen {
-        let asked = self.named.iter().map(async |(process, url)| {
+        let asked = self.named.iter().map(async |(name, url)| {
             let (ready, metrics) = tokio::join!(self.ask(url, "readyz"), async {
-                if *process == "worker" { Some(self.ask(url, "metrics").await) } else { None }
+                if *name == "worker" { Some(self.ask(url, "metrics").await) } else { None }
             });
             let (ready, why) = match ready {
                 Ok((true, _)) => (true, None),
                 Ok((false, text)) => (false, Some(text.trim().replace('\n', "; "))),
                 Err(why) => (false, Some(why)),
             };
-            (Process { process, at: host(url), ready, why }, url, metrics)
+            (Process { name, at: host(url), ready, why }, url, metrics)
         });
         let mut seen = Seen::default();
         for (process, url, metrics) in futures_util::future::join_all(asked).await {

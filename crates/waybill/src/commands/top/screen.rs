@@ -45,6 +45,7 @@ impl Screen {
         enable_raw_mode().context("the terminal cannot be taken: use --once")?;
         let screen = Self { keys, resized, ends, shown: None };
         execute!(io::stdout(), EnterAlternateScreen, Hide)?;
+        put(&["looking ...".to_owned()], terminal::size().unwrap_or(SIZE))?;
         Ok(screen)
     }
 
@@ -68,11 +69,6 @@ impl Screen {
     pub(super) fn show(&mut self, frame: Frame, every: Duration) -> anyhow::Result<()> {
         self.shown = Some((frame, every));
         self.draw()
-    }
-
-    /// Shows one line instead.
-    pub(super) fn say(&self, line: &str) -> anyhow::Result<()> {
-        put(&[line.to_owned()], terminal::size().unwrap_or(SIZE))
     }
 
     fn draw(&self) -> anyhow::Result<()> {
