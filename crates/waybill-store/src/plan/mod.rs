@@ -10,6 +10,7 @@
 mod make;
 mod outcome;
 mod preview;
+mod prune;
 mod report;
 mod turn;
 mod verb;
