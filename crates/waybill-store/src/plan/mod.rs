@@ -9,6 +9,7 @@
 
 mod make;
 mod outcome;
+mod places;
 mod preview;
 mod prune;
 mod report;
