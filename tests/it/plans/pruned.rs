@@ -2,7 +2,7 @@
 
 use waybill_core::plan::{State, Verb};
 
-use super::{BY, complete, dead, free, good, is, made, order, started, step, stored};
+use super::{complete, dead, free, good, is, made, order, started, step, stored};
 use crate::support::{World, until};
 
 const ITEMS: &str = "select count(*) from plan_item";
@@ -81,7 +81,7 @@ async fn serve_lets_old_plans_go() {
     World::run(async |mut world| {
         let (id, _) = two_plans(&world).await;
         ended(&world, id, 8).await;
-        world.serve(&[("WAYBILL_PLANS__RETENTION_DAYS", "7"), ("WAYBILL_SERVE__SWEEP_MS", "50")]).await;
+        world.serve(&[("WAYBILL_PLANS__RETENTION_DAYS", "7"), ("WAYBILL_SERVE__SWEEP_MS", "500")]).await;
         until("the old plan to be gone", || async { world.count(ITEMS).await == 3 }).await;
         assert_eq!(world.store.plans(false, 10).await.unwrap().len(), 1);
         world
