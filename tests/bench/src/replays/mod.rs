@@ -87,8 +87,8 @@ pub async fn measure(services: &Services, plan: &Plan) -> anyhow::Result<Replays
     let page = ["dead", "list", "--group", &group, "--limit", "100", "--json"];
     let (page_s, _) = timed(|| operator.read(&page))?;
     say("  making the plan");
-    let make = ["dead", "replay", "--group", &group, "--why", "the cause is mended", "--json"];
-    let (plan_make_s, shown) = timed(|| operator.read(&make))?;
+    let asked = ["dead", "replay", "--group", &group, "--why", "the cause is mended", "--json"];
+    let (plan_make_s, shown) = timed(|| operator.read(&asked))?;
     let id = shown["plan"]["id"].as_i64().context("the plan has no number")?.to_string();
     gateway.start_workers(WORKERS).await?;
     services.settle().await?;
