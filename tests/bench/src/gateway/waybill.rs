@@ -83,15 +83,15 @@ pub async fn set_up(services: &Services, feed: Feed) -> anyhow::Result<Made> {
     .map(|(name, value)| (name.to_owned(), value))
     .to_vec();
     let folders = (services.bin_dir.clone(), services.log_dir.clone());
-    let mut made = Made { feed, space, key: String::new(), settings, addresses, folders };
+    let made = Made { feed, space, key: String::new(), settings, addresses, folders };
     let sources = services.log_dir.join(format!("{}.toml", made.space.name));
     std::fs::write(&sources, source(feed)).with_context(|| sources.display().to_string())?;
     let operator = made.operator();
     operator.run(&["migrate"])?;
     operator.run(&["topology", "apply"])?;
     let applied = operator.read(&["apply", "-f", &sources.to_string_lossy(), "--json"])?;
-    made.key = applied["created"][0]["key"].as_str().context("waybill apply shows no key")?.to_owned();
-    Ok(made)
+    let key = applied["created"][0]["key"].as_str().context("waybill apply shows no key")?;
+    Ok(Made { key: key.to_owned(), ..made })
 }
 
 /// Sets up a Waybill for `feed` in a new space and starts `ingest-api` and `waybill serve`, no worker yet.
