@@ -2,13 +2,16 @@
 # ./dev bench: the benchmark, on a PostgreSQL and a RabbitMQ of its own, with the release binaries.
 
 cmd_bench() {
-  local name=latest quick=
-  case ${1:-} in
-    '') ;;
-    --quick) name=quick quick=--quick ;;
-    *) echo "usage: ./dev bench [--quick]" >&2 && exit 2 ;;
-  esac
-  [ $# -le 1 ] || { echo "usage: ./dev bench [--quick]" >&2 && exit 2; }
+  local name=latest lasts="about 15 minutes" what=(run)
+  if [ "${1:-}" = --quick ]; then
+    name=quick lasts="about 2 minutes" what=(run --quick)
+    shift
+  elif [ "${1:-}" = --part ] && [ $# -ge 2 ]; then
+    # more words are the part's own
+    name=$2 lasts="a few minutes" what=(part "${@:2}")
+    shift $#
+  fi
+  [ $# -eq 0 ] || { echo "usage: ./dev bench [--quick | --part replays|receipt-seq [--dead-letters N]]" >&2 && exit 2; }
   place_prepare
   take_lock bench "./dev bench"
   steps_total 3
@@ -24,16 +27,14 @@ cmd_bench() {
   # When a message's effect was committed is read from PostgreSQL itself.
   POSTGRES_OPTIONS="-c track_commit_timestamp=on" sets_start bench
   step_done "a private set of services runs"
-  step "measuring, $(bench_lasts "$quick"); a busy machine makes the figures worthless"
-  bench_run "$quick" "$TARGET_DIR/bench/$name.json"
+  step "measuring, $lasts; a busy machine makes the figures worthless"
+  bench_run "${what[@]}" --report "$TARGET_DIR/bench/$name.json"
   bench_clean
   trap - EXIT
-  step_done "measured: $TARGET_DIR/bench/$name.json; as Markdown: $TARGET_DIR/bench/$name.md"
+  step_done "measured: $TARGET_DIR/bench/$name.json$([ "${what[0]}" = part ] || echo "; as Markdown: $TARGET_DIR/bench/$name.md")"
 }
 
-bench_lasts() { if [ -n "$1" ]; then echo "about 2 minutes"; else echo "about 10 minutes"; fi; }
-
-# bench_run --quick|'' REPORT: runs it in the background, so that an interrupt reaches us at once.
+# bench_run WORD...: runs it in the background, so that an interrupt reaches us at once.
 bench_run() {
   local code=0
   mkdir -p "$TARGET_DIR/bench"
@@ -41,7 +42,7 @@ bench_run() {
   eval "$(set_exports BENCH)"
   export WAYBILL_BENCH_BIN_DIR=$BIN_DIR WAYBILL_BENCH_LOG_DIR=$LOG_DIR/bench
   ulimit -Sn 16384 2>/dev/null || ulimit -Sn "$(ulimit -Hn)" || true
-  "$BIN_DIR/bench" run ${1:+"$1"} --report "$2" </dev/null &
+  "$BIN_DIR/bench" "$@" </dev/null &
   BENCH_PID=$!
   wait "$BENCH_PID" || code=$?
   BENCH_PID=

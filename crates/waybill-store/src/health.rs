@@ -4,6 +4,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::Row as _;
 
+use crate::dead::HELD_MAX;
 use crate::{Store, StoreError};
 
 /// PostgreSQL's settings and state.
@@ -40,6 +41,27 @@ pub struct Published {
     /// Messages published more than a minute ago and not claimed.
     pub messages: i64,
 }
+
+/// Held messages, of the oldest ones that are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Held {
+    /// How many; with [`HELD_MAX`] there may be more.
+    pub messages: i64,
+    /// Dead letters that stand first in a key of one of these.
+    pub letters: i64,
+}
+
+/// `offset 0`: one by one, by index, whatever the statistics say.
+const HELD: &str = "
+with held as materialized (
+    select id from progress where state = 'held' order by id limit $1
+)
+select (select count(*) from held),
+       (select count(distinct e.id) from held
+        cross join lateral (select key from ordering where id = held.id offset 0) o
+        cross join lateral (
+            select first.id from ordering first where first.key = o.key order by first.seq limit 1) head
+        cross join lateral (select id from dead_list where id = head.id offset 0) e)";
 
 impl Store {
     /// How PostgreSQL is.
@@ -95,18 +117,14 @@ impl Store {
         Ok(rows.into_iter().map(|(lane, messages)| Published { lane, messages }).collect())
     }
 
-    /// Messages held, and dead letters that hold a later message of their ordering key.
+    /// How many messages are held, and the dead letters that hold them: of the first [`HELD_MAX`],
+    /// however many are dead.
     ///
     /// # Errors
     /// When the ledger does not answer.
-    pub async fn held_behind_dead(&self) -> Result<(i64, i64), StoreError> {
-        Ok(sqlx::query_as(
-            "select (select count(*) from progress where state = 'held'),
-                    (select count(*) from progress p where p.state = 'dead' and exists (
-                        select from ordering o join ordering w on w.key = o.key and w.seq > o.seq
-                        where o.id = p.id))",
-        )
-        .fetch_one(self.pool())
-        .await?)
+    pub async fn held_behind_dead(&self) -> Result<Held, StoreError> {
+        let (messages, letters): (i64, i64) =
+            sqlx::query_as(HELD).bind(HELD_MAX).fetch_one(self.pool()).await?;
+        Ok(Held { messages, letters })
     }
 }

@@ -40,6 +40,8 @@ pub struct Plans {
     pub window_max: u32,
     /// Between two steps of a plan, in milliseconds.
     pub step_ms: u64,
+    /// Days for which a plan that ended, and its items, are kept.
+    pub retention_days: u32,
 }
 
 impl Plans {
@@ -50,6 +52,7 @@ impl Plans {
             (self.active_max > 0, "plans.active_max must be above 0"),
             ((1..=100_000).contains(&self.window_max), "plans.window_max must be from 1 to 100000"),
             (self.step_ms > 0, "plans.step_ms must be above 0"),
+            ((1..=36_500).contains(&self.retention_days), "plans.retention_days must be from 1 to 36500"),
         ];
         rules.into_iter().filter(|(fine, _)| !fine).map(|(_, rule)| rule).collect()
     }

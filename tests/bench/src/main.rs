@@ -14,13 +14,15 @@ mod measure;
 mod naive;
 mod plan;
 mod programs;
+mod receipt_seq;
+mod replays;
 mod report;
 mod run;
 mod scaling;
 mod services;
 mod table;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::OnceLock;
 use std::time::Instant;
@@ -48,11 +50,30 @@ enum Verb {
         #[arg(long)]
         report: PathBuf,
     },
+    /// Measures one part alone, prints its figures and writes them.
+    Part {
+        /// Which.
+        part: Part,
+        /// Dead letters, where the part has some.
+        #[arg(long, default_value_t = Plan::full().dead_letters)]
+        dead_letters: u64,
+        /// The figures' file.
+        #[arg(long)]
+        report: PathBuf,
+    },
     /// Is one of the programs that Waybill is compared with.
     Role {
         /// Which.
         role: Role,
     },
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Part {
+    /// A replay plan over many dead letters.
+    Replays,
+    /// What one index costs accepting; in no full run.
+    ReceiptSeq,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -84,10 +105,27 @@ async fn act(verb: Verb) -> anyhow::Result<()> {
                 () = interrupted() => anyhow::bail!("interrupted"),
             }
         }
+        Verb::Part { part, dead_letters, report } => {
+            let plan = Plan { dead_letters, ..Plan::full() };
+            let services = Services::from_environment()?;
+            tokio::select! {
+                done = one(part, &services, &plan, &report) => done,
+                () = interrupted() => anyhow::bail!("interrupted"),
+            }
+        }
         Verb::Role { role: Role::HttpFloor } => floors::http::run().await,
         Verb::Role { role: Role::NaiveIngest } => naive::ingest().await,
         Verb::Role { role: Role::NaiveWorker } => naive::worker().await,
     }
+}
+
+async fn one(part: Part, services: &Services, plan: &Plan, report: &Path) -> anyhow::Result<()> {
+    match part {
+        Part::Replays => report::write(&replays::measure(services, plan).await?, report)?,
+        Part::ReceiptSeq => report::write(&receipt_seq::measure(services, plan).await?, report)?,
+    }
+    println!("{}", std::fs::read_to_string(report)?);
+    Ok(())
 }
 
 /// Ends when somebody asks us to stop.

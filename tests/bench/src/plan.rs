@@ -19,6 +19,8 @@ pub struct Plan {
     pub hl7: Duration,
     /// Each number of workers.
     pub scaling: Duration,
+    /// Dead letters of the replay plan.
+    pub dead_letters: u64,
     /// Connections of the load generator.
     pub connections: usize,
 }
@@ -27,7 +29,7 @@ pub struct Plan {
 const CONNECTIONS: usize = 256;
 
 impl Plan {
-    /// The run whose figures are worth keeping: about ten minutes.
+    /// The run whose figures are worth keeping: about a quarter of an hour.
     pub fn full() -> Self {
         Self {
             mode: "full",
@@ -37,6 +39,7 @@ impl Plan {
             floor: Duration::from_secs(8),
             hl7: Duration::from_secs(5),
             scaling: Duration::from_secs(12),
+            dead_letters: 232_000,
             connections: CONNECTIONS,
         }
     }
@@ -51,6 +54,7 @@ impl Plan {
             floor: Duration::from_millis(1500),
             hl7: Duration::from_millis(700),
             scaling: Duration::from_secs(3),
+            dead_letters: 5_000,
             connections: CONNECTIONS,
         }
     }

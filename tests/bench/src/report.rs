@@ -9,6 +9,7 @@ use crate::hl7::Reading;
 use crate::hot::HotKey;
 use crate::latency::Latency;
 use crate::measure::{Drain, Measured, Memory};
+use crate::replays::Replays;
 use crate::scaling::Scaled;
 
 /// A floor's figure.
@@ -110,6 +111,8 @@ pub struct Figures {
     pub scaling: Vec<Scaled>,
     /// Reading HL7.
     pub hl7: Reading,
+    /// A replay plan.
+    pub replays: Replays,
 }
 
 /// The file.
@@ -128,6 +131,7 @@ pub struct Report {
     hl7: Reading,
     scaling: Vec<Scaled>,
     ordering: Ordering,
+    replays: Replays,
 }
 
 impl Report {
@@ -163,16 +167,22 @@ impl Report {
             hl7: figures.hl7.clone(),
             scaling: figures.scaling.clone(),
             ordering: figures.ordering.clone(),
+            replays: figures.replays.clone(),
         }
     }
 
     /// Writes the file; it is whole or not there.
     pub fn write(&self, path: &Path) -> anyhow::Result<()> {
-        let text = serde_json::to_string_pretty(&rounded(serde_json::to_value(self)?))?;
-        let new = path.with_extension("new");
-        std::fs::write(&new, text + "\n").with_context(|| new.display().to_string())?;
-        std::fs::rename(&new, path).with_context(|| path.display().to_string())
+        write(self, path)
     }
+}
+
+/// Writes figures into a file; it is whole or not there.
+pub fn write(figures: &impl Serialize, path: &Path) -> anyhow::Result<()> {
+    let text = serde_json::to_string_pretty(&rounded(serde_json::to_value(figures)?))?;
+    let new = path.with_extension("new");
+    std::fs::write(&new, text + "\n").with_context(|| new.display().to_string())?;
+    std::fs::rename(&new, path).with_context(|| path.display().to_string())
 }
 
 impl Machine {
@@ -273,6 +283,17 @@ mod tests {
                 messages: 1,
                 bytes_mean: 1.0,
             },
+            replays: Replays {
+                dead_letters: 1,
+                list_s: 1.0,
+                index_per_s: 1.0,
+                groups_s: 1.0,
+                page_s: 1.0,
+                plan_make_s: 1.0,
+                plan_run_s: 1.0,
+                plan_per_s: 1.0,
+                plan_report_s: 1.0,
+            },
         }
     }
 
@@ -293,6 +314,7 @@ mod tests {
         check(&report["drain"], &["backlog", "per_s"]);
         check(&report["memory"], &["ingest_rss_mib", "worker_rss_mib", "broker_bytes_per_message"]);
         check(&report["hl7"], &["envelope_per_s", "parse_per_s"]);
+        check(&report["replays"], &["dead_letters", "plan_make_s", "plan_run_s"]);
         check(&report["scaling"][0], &["workers", "service_ms", "per_s", "efficiency"]);
     }
 

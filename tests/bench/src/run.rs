@@ -12,7 +12,7 @@ use crate::plan::Plan;
 use crate::report::{Figures, Machine, Ordering, Ratios, Report};
 use crate::scaling::Scaled;
 use crate::services::Services;
-use crate::{floors, hl7, hot, say, scaling, table};
+use crate::{floors, hl7, hot, replays, say, scaling, table};
 
 /// Measures everything, prints the table and writes the report.
 ///
@@ -46,6 +46,7 @@ pub async fn run(services: &Services, plan: &Plan, report: &Path) -> anyhow::Res
         waybill: measure_waybill(services, plan).await.context("Waybill")?,
         ordering: measure_order(services, plan).await.context("the cost of order")?,
         scaling: measure_scaling(services, plan).await.context("more workers")?,
+        replays: replays::measure(services, plan).await.context("the replay plan")?,
     };
     Report::of(&figures).write(report)?;
     let beside = report.with_extension("md");

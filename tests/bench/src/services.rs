@@ -95,6 +95,12 @@ impl Services {
         self.maintain("checkpoint").await
     }
 
+    /// What autovacuum has done by the time that people look, done at once.
+    pub async fn vacuum(&self, space: &Space) -> anyhow::Result<()> {
+        space.db.execute("vacuum (analyze)").await.context("vacuum")?;
+        Ok(())
+    }
+
     /// The versions of PostgreSQL and RabbitMQ.
     pub async fn versions(&self) -> anyhow::Result<(String, String)> {
         let pool = PgPoolOptions::new().max_connections(1).connect(&self.database_url).await?;

@@ -119,6 +119,10 @@ fn rest(figures: &Figures) -> Vec<Row> {
         row("HL7 envelope", rate(hl7.envelope_per_s), "hl7-parser", Some(hl7.envelope_vs_hl7_parser)),
         row("HL7, every part", rate(hl7.parse_per_s), "hl7-parser", Some(hl7.parse_vs_hl7_parser)),
     ];
+    let replays = &figures.replays;
+    let plan = |what: &str| format!("replay plan of {}, {what}", replays.dead_letters);
+    rows.push(row(&plan("made"), format!("{:.1} s", replays.plan_make_s), "", None));
+    rows.push(row(&plan("run to its end"), format!("{:.0} s", replays.plan_run_s), "", None));
     for run in &figures.scaling {
         let what = format!("{} workers, {} ms a message", run.workers, run.service_ms);
         rows.push(row(&what, rate(run.per_s), "as many times one", Some(run.efficiency)));

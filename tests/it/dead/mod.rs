@@ -1,6 +1,7 @@
 //! Dead letters: like with like, the list in step with the ledger, filters, pages and the commands.
 
 mod commands;
+mod empty;
 mod listed;
 
 use std::time::Duration;

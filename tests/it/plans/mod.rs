@@ -5,6 +5,7 @@ mod judged;
 mod kept_in_order;
 mod killed;
 mod operated;
+mod pruned;
 mod set;
 
 use std::time::Duration;

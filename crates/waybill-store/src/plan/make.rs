@@ -3,7 +3,7 @@
 use sqlx::{Postgres, Transaction};
 use waybill_core::plan::Policy;
 
-use super::{By, Plan, Preview, note, preview::preview, read, select};
+use super::{By, Plan, Preview, note, places::places, preview::preview, read, select};
 use crate::dead::Filter;
 use crate::dead::filter::matching;
 use crate::record::expect;
@@ -38,30 +38,8 @@ pub enum Made {
     TooMany,
 }
 
-/// The messages that wait behind the items. One that has another dead letter before it, in any of its
-/// keys, stays.
-const WAITS: &str = "
-with behind as materialized (
-    select o.key, min(o.seq) as seq from plan_item i join ordering o on o.id = i.id
-    where i.plan = $1 group by o.key
-), held as materialized (
-    select distinct w.id from behind b
-    join ordering w on w.key = b.key and w.seq > b.seq
-    join progress p on p.id = w.id and p.state = 'held'
-), keys as materialized (
-    select distinct o.key from held h join ordering o on o.id = h.id
-), others as materialized (
-    -- of each of their keys the first dead letter that is not in the plan
-    select o.key, min(o.seq) as seq from keys k
-    join ordering o on o.key = k.key
-    join progress d on d.id = o.id and d.state = 'dead'
-    where not exists (select from plan_item i where i.plan = $1 and i.seq = o.seq)
-    group by o.key
-)
-insert into plan_waits (plan, id, stays)
-select $1, h.id, exists (select from ordering o join others x on x.key = o.key and x.seq < o.seq
-                         where o.id = h.id)
-from held h";
+/// What the making may use before it writes to disk: hundreds of thousands of items are sorted and joined.
+const WORK_MEM: &str = "64MB";
 
 impl Store {
     /// Makes a plan of all dead letters that match now, and no others, whatever dies later.
@@ -82,8 +60,9 @@ impl Store {
 
     async fn make(&self, wanted: Wanted<'_>, keep: bool) -> Result<Made, StoreError> {
         let mut transaction = self.begin().await?;
-        sqlx::query("select set_config('statement_timeout', $1, true)")
+        sqlx::query("select set_config('statement_timeout', $1, true), set_config('work_mem', $2, true)")
             .bind(MAKE_MS.to_string())
+            .bind(WORK_MEM)
             .execute(&mut *transaction)
             .await?;
         let id = begin(&mut transaction, &wanted).await?;
@@ -94,7 +73,7 @@ impl Store {
         if items > u64::from(wanted.items_max) {
             return Ok(Made::TooMany);
         }
-        sqlx::query(WAITS).bind(id).execute(&mut *transaction).await?;
+        let places = places(&mut transaction, id, items).await?;
         let items = i32::try_from(items).unwrap_or(i32::MAX);
         let counted = sqlx::query("update plan set items = $2, waiting = $2 where id = $1")
             .bind(id)
@@ -102,7 +81,7 @@ impl Store {
             .execute(&mut *transaction)
             .await?;
         expect(counted.rows_affected(), 1, "plans counted")?;
-        let seen = preview(&mut transaction, id).await?;
+        let seen = preview(&mut transaction, id, items.into(), places).await?;
         let row = sqlx::query(select!("where id = $1")).bind(id).fetch_one(&mut *transaction).await?;
         let plan = read(&row)?;
         if keep {

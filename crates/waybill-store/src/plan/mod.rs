@@ -9,7 +9,9 @@
 
 mod make;
 mod outcome;
+mod places;
 mod preview;
+mod prune;
 mod report;
 mod turn;
 mod verb;

@@ -7,10 +7,11 @@ use sqlx::postgres::PgConnection;
 use uuid::Uuid;
 use waybill_core::fingerprint::Fingerprint;
 
+use super::places::Places;
 use crate::StoreError;
 
 /// Parts and keys that are shown.
-const SHOWN_MAX: i64 = 50;
+pub(super) const SHOWN_MAX: i64 = 50;
 
 /// What a plan would do.
 #[derive(Debug, Clone, Serialize)]
@@ -66,45 +67,15 @@ from (select fingerprint, count(*) as items, min(seq) as first
 join dead_group g on g.fingerprint = part.fingerprint
 order by part.items desc, part.first";
 
-/// The places of the plan `$1`'s items among their keys, those kept for the skipped too.
-macro_rules! places {
-    () => {
-        "select o.key, i.seq from plan_item i join ordering o on o.id = i.id where i.plan = $1
-         union all
-         select s.key, i.seq from plan_item i join skipped s on s.id = i.id where i.plan = $1"
-    };
-}
-
 /// Reads what the plan `id` would do, in the transaction that made it.
-pub(super) async fn preview(connection: &mut PgConnection, id: i64) -> Result<Preview, StoreError> {
+pub(super) async fn preview(
+    connection: &mut PgConnection,
+    id: i64,
+    items: i64,
+    places: Places,
+) -> Result<Preview, StoreError> {
     let parts: Vec<(String, String, String, i64, i64, String)> =
         sqlx::query_as(PARTS).bind(id).bind(SHOWN_MAX).fetch_all(&mut *connection).await?;
-    let (items, waits, releases): (i64, i64, i64) = sqlx::query_as(
-        "select (select count(*) from plan_item where plan = $1), count(*), count(*) filter (where not stays)
-         from plan_waits where plan = $1",
-    )
-    .bind(id)
-    .fetch_one(&mut *connection)
-    .await?;
-    let keys: i64 =
-        sqlx::query_scalar(concat!("with place as (", places!(), ") select count(distinct key) from place"))
-            .bind(id)
-            .fetch_one(&mut *connection)
-            .await?;
-    let fullest: Vec<(Uuid, i64)> = sqlx::query_as(concat!(
-        "with place as (",
-        places!(),
-        "), fullest as (
-             select min(seq) as first, count(*) as items from place
-             group by key having count(*) > 1 order by count(*) desc, min(seq) limit $2
-         )
-         select i.id, f.items from fullest f join plan_item i on i.plan = $1 and i.seq = f.first
-         order by f.items desc, f.first"
-    ))
-    .bind(id)
-    .bind(SHOWN_MAX)
-    .fetch_all(&mut *connection)
-    .await?;
     Ok(Preview {
         items,
         parts: parts
@@ -118,9 +89,9 @@ pub(super) async fn preview(connection: &mut PgConnection, id: i64) -> Result<Pr
                 example,
             })
             .collect(),
-        keys,
-        fullest_keys: fullest.into_iter().map(|(first, items)| Key { first, items }).collect(),
-        waits,
-        releases,
+        keys: places.keys,
+        fullest_keys: places.fullest,
+        waits: places.waits,
+        releases: places.releases,
     })
 }

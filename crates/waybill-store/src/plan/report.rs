@@ -40,6 +40,9 @@ pub struct Count {
     pub items: i64,
 }
 
+/// For each part of a report, in milliseconds: it looks every item up.
+const REPORT_MS: u32 = 120_000;
+
 /// What the decisions, attempts and messages say, beside what the items say.
 const PROOF: &str = "
 with said as (
@@ -66,6 +69,10 @@ impl Store {
         // one snapshot, or a step between two statements would look like a contradiction
         let mut snapshot = self.begin().await?;
         sqlx::query("set transaction isolation level repeatable read read only")
+            .execute(&mut *snapshot)
+            .await?;
+        sqlx::query("select set_config('statement_timeout', $1, true)")
+            .bind(REPORT_MS.to_string())
             .execute(&mut *snapshot)
             .await?;
         let mut report = Report::default();

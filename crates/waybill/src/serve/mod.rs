@@ -149,7 +149,7 @@ fn start_sweeps(
     lifecycle.component("overdue", run(overdue, seldom, stop()));
     let audited = audited::Audited { store: store.clone(), logged: None };
     lifecycle.component("audited", run(audited, seldom, stop()));
-    let retention = retention::Retention { store: store.clone(), rows_max, after: uuid::Uuid::nil() };
+    let retention = retention::Retention::new(store.clone(), rows_max, config.plans.retention_days);
     lifecycle.component("retention", run(retention, seldom, stop()));
     if let Some(index) = config.pepper.as_ref().and_then(BlindIndex::new) {
         let index = index::Index::new(store.clone(), index);

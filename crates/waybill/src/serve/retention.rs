@@ -1,5 +1,6 @@
 //! Retention: a table for each day to come, and bodies let go when their time is over. Bodies of
-//! unfinished and dead messages are never let go.
+//! unfinished and dead messages are never let go. Plans that ended long ago go too, and groups of dead
+//! letters that have long been empty.
 
 use std::time::{Duration, Instant};
 
@@ -18,7 +19,39 @@ pub(super) struct Retention {
     pub(super) store: Store,
     pub(super) rows_max: u32,
     /// Where the walk through the blind index stands.
-    pub(super) after: uuid::Uuid,
+    after: uuid::Uuid,
+    /// Where the walk through the groups of dead letters stands.
+    after_group: i64,
+    /// Days for which a plan that ended is kept.
+    plan_days: u32,
+}
+
+impl Retention {
+    pub(super) fn new(store: Store, rows_max: u32, plan_days: u32) -> Self {
+        Self { store, rows_max, after: uuid::Uuid::nil(), after_group: i64::MIN, plan_days }
+    }
+
+    /// Lets old plans go, and groups that nobody has been in for long.
+    async fn let_plans_and_groups_go(&mut self) -> anyhow::Result<u64> {
+        let (mut changed, began) = (0, Instant::now());
+        loop {
+            let gone = self.store.let_plans_go(self.plan_days, self.rows_max).await?;
+            changed += gone;
+            if gone == 0 || began.elapsed() > BUDGET {
+                break;
+            }
+        }
+        match self.store.let_groups_go(self.after_group, self.rows_max).await {
+            Ok((gone, next)) => {
+                changed += gone;
+                self.after_group = next;
+            }
+            // many die just now; the next pass tries again
+            Err(StoreError::Contended(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+        Ok(changed)
+    }
 }
 
 impl Sweep for Retention {
@@ -52,6 +85,7 @@ impl Sweep for Retention {
                 break;
             }
         }
+        changed += self.let_plans_and_groups_go().await?;
         self.store.forget_findings(FINDINGS_DAYS, self.rows_max).await?;
         Ok(Done::changed(changed))
     }

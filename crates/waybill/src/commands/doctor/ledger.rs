@@ -6,6 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 use waybill_store::conservation::first_id_at;
+use waybill_store::dead::HELD_MAX;
 use waybill_store::{Store, StoreError};
 
 use super::verdict::{Check, Checks, Verdict};
@@ -50,9 +51,11 @@ async fn inspect(store: &Store, checks: &mut Checks) -> Result<(), StoreError> {
     let remedy = "runbook, WaybillDueMessagesOld";
     checks.judge("due", due.oldest_s <= DUE_S_MAX, Verdict::Warn, reason, remedy);
 
-    let (held, holding) = store.held_behind_dead().await?;
-    let reason = format!("{held} held; {holding} dead letters hold later messages");
-    checks.judge("held", holding == 0, Verdict::Warn, reason, "look at them: `waybill dead list`");
+    let held = store.held_behind_dead().await?;
+    let more = if held.messages >= HELD_MAX { " or more" } else { "" };
+    let reason =
+        format!("{}{more} held; {} dead letters hold those that were looked at", held.messages, held.letters);
+    checks.judge("held", held.letters == 0, Verdict::Warn, reason, "look at them: `waybill dead list`");
 
     let dead: i64 = store.dead_counts().await?.iter().map(|(.., count)| count).sum();
     let remedy = "look at them: `waybill dead list`";
