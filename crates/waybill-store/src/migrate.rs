@@ -23,6 +23,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (9, "console", include_str!("../migrations/0009_console.sql")),
     (10, "find", include_str!("../migrations/0010_find.sql")),
     (11, "undo and edit", include_str!("../migrations/0011_undo_and_edit.sql")),
+    (13, "ways of acts", include_str!("../migrations/0013_ways_of_acts.sql")),
 ];
 /// Migrations that commit between their steps, and so run outside of a transaction.
 const IN_STEPS: &[i64] = &[5, 6];

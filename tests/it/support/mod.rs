@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use waybill_store::audit::By;
 
 /// Who acts in a test that is not about who does.
-pub const BY: By<'static> = By::actor("a test");
+pub const BY: By<'static> = By::cli("a test");
 
 /// Asks until the answer is yes; says what was waited for when it stays no.
 pub async fn until<F: Future<Output = bool>>(what: &str, mut ask: impl FnMut() -> F) {

@@ -56,7 +56,7 @@ pub(super) async fn run(
             keys.push(new_key(config, name)?);
         }
         let stored: Vec<Key> = keys.iter().map(|(stored, _)| stored.clone()).collect();
-        store.apply(&wanted, &stored, By::actor(&actor)).await?;
+        store.apply(&wanted, &stored, By::cli(&actor)).await?;
     }
     let key_of = |name: &str| {
         let found = keys.iter().find(|(stored, _)| stored.source == name);

@@ -7,6 +7,7 @@ mod dead;
 mod difference;
 mod doctor;
 mod edit;
+mod export;
 mod find;
 mod message;
 mod migrate;
