@@ -123,7 +123,7 @@ async fn on_messages(
     seen: &mut BTreeSet<String>,
     [replayed, discarded, edited, corrected]: [&String; 4],
 ) {
-    let plan = ["--source", "tis", "--why", "w", "--rate", "0.001"];
+    let plan = ["--source", "tis", "--why", "w", "--rate", "0.01"];
     let lines: [(&str, &[&str], &str); 24] = [
         ("migrate", &[], ""),
         ("topology apply", &[], ""),
