@@ -2,13 +2,15 @@
 //! does not take place.
 
 mod acts;
+mod commands;
+mod exports;
 mod hostile;
 
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Executor as _};
 use uuid::Uuid;
 use waybill_core::audit::{Break, Head, Kind};
-use waybill_store::audit::Act;
+use waybill_store::audit::{Act, Via};
 
 use crate::support::World;
 use crate::support::programs::run;
@@ -21,6 +23,12 @@ async fn six_acts(world: &World) {
     for n in 0..6 {
         let act = Act {
             actor: ["kim", "sàm \"x\"", "a\u{1b}b"][n % 3],
+            via: [
+                Via::Cli,
+                Via::Serve,
+                Via::Console { address: "192.0.2.1", session: Some("0a1b2c3d4e5f") },
+                Via::Console { address: "", session: None },
+            ][n % 4],
             action: "view body",
             reason: "ticket",
             subjects: &subjects[n % 3],
@@ -88,12 +96,16 @@ async fn a_superuser_who_edits_the_trail_is_caught() {
             "alter table audit alter column position drop not null;
              {forged} select null, previous, hash, 'x', 'x', 'x' from audit where position = 4"
         );
-        let cases: [(&str, i64, Kind); 12] = [
+        let cases: [(&str, i64, Kind); 16] = [
             ("update audit set reason = 'another' where position = 3", 3, Kind::Changed),
             ("update audit set at = at + interval '1 microsecond' where position = 2", 2, Kind::Changed),
             ("update audit set source = null where position = 3", 3, Kind::Changed),
             ("update audit set detail = '{\"a\": 2}' where position = 1", 1, Kind::Changed),
             ("update audit set subjects = '{}' where position = 6", 6, Kind::Changed),
+            ("update audit set via = 'cli' where position = 2", 2, Kind::Changed),
+            ("update audit set via = null where position = 1", 1, Kind::Changed),
+            ("update audit set session = null where position = 3", 3, Kind::Changed),
+            ("update audit set version = 1, via = null where position = 1", 1, Kind::Changed),
             // with a hash that fits its new content: the next one tells
             (
                 "update audit set actor = 'sam' where position = 3;
@@ -237,17 +249,32 @@ async fn what_was_written_before_the_chain_is_chained() {
             include_str!("../../crates/waybill-store/migrations/0001_ledger.sql"),
             include_str!("../../crates/waybill-store/migrations/0002_audit.sql"),
             "insert into audit (actor, action, reason) values ('kim', 'view body', 'a'), ('sam', 'view body', 'b')",
+            include_str!("../../crates/waybill-store/migrations/0004_decisions.sql"),
             include_str!("../../crates/waybill-store/migrations/0007_audit_chain.sql"),
-            "insert into audit (actor, action, reason) values ('kim', 'view body', 'c')",
+            "insert into audit (actor, action, reason, source) values ('kim', 'view body', 'c', 'tis')",
+            include_str!("../../crates/waybill-store/migrations/0008_plans.sql"),
+            include_str!("../../crates/waybill-store/migrations/0009_console.sql"),
+            include_str!("../../crates/waybill-store/migrations/0013_ways_of_acts.sql"),
+            // an older process does not say by which way
+            "insert into audit (actor, action, reason) values ('kim', 'view body', 'd')",
+            "insert into audit (actor, action, reason, via, address) values ('kim', 'log in', 'e', 'console', '::1')",
         ] {
             sqlx::raw_sql(text).execute(&db).await.unwrap();
         }
         assert!(db.execute("update audit set reason = 'x'").await.is_err(), "refused as ever");
+        let versions: Vec<i16> =
+            sqlx::query_scalar("select version from audit order by position").fetch_all(&db).await.unwrap();
+        assert_eq!(versions, [1, 1, 1, 2, 2]);
+        for odd in ["'cli', '::1', null", "null, '::1', null", "'cli', null, 'x'", "'post', null, null"] {
+            let forged = "insert into audit (actor, action, reason, via, address, session) values ('x', 'y', 'z', ";
+            let forged = db.execute(AssertSqlSafe(format!("{forged}{odd})"))).await;
+            assert!(forged.is_err(), "{odd} is no way");
+        }
         db.close().await;
         let config = crate::support::world::database(&world.services, &old);
         let store = waybill_store::Store::new(&config, "test").unwrap();
         let proof = store.prove_audit(None).await.unwrap();
-        assert_eq!((proof.head.position, proof.broken), (3, None));
+        assert_eq!((proof.head.position, proof.broken), (5, None));
         store.close().await;
         world.db.execute(AssertSqlSafe(format!("drop database {old} with (force)"))).await.unwrap();
         world

@@ -161,6 +161,7 @@ async fn the_audit_trail_is_only_ever_added_to() {
         let detail = json!({});
         let act = waybill_store::audit::Act {
             actor: "kim",
+            via: waybill_store::audit::Via::Cli,
             action: "view body",
             reason: "ticket 7",
             subjects: &[],

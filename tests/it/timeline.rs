@@ -39,7 +39,8 @@ async fn a_message_tells_of_its_death_its_replay_and_whom_it_waited_for() {
         assert_eq!(steps(&now), ["accepted", "held"], "{now:#}");
         assert_eq!((&now["state"], &step(&now, "held")["other"]), (&json!("held"), &json!(dead)));
 
-        let settings = world.settings();
+        let mut settings = world.settings();
+        settings.push(("WAYBILL_ACTOR".to_owned(), "kim".to_owned()));
         assert_eq!(run("waybill", &["dead", "replay", &dead], &settings).status.code(), Some(0));
         // it fails as before: dead again
         until("it to be dead again", || async {
@@ -51,22 +52,13 @@ async fn a_message_tells_of_its_death_its_replay_and_whom_it_waited_for() {
         tis.until(&waits, "processed").await;
 
         let told = story(&world, &dead);
-        let expected = [
-            "accepted",
-            "claimed",
-            "failed",
-            "dead",
-            "replayed",
-            "audited",
-            "claimed",
-            "failed",
-            "dead",
-            "discarded",
-            "audited",
-        ];
+        let expected =
+            ["accepted", "claimed", "failed", "dead", "replayed", "claimed", "failed", "dead", "discarded"];
         assert_eq!(steps(&told), expected, "{told:#}");
         assert_eq!(step(&told, "discarded")["detail"], "a test");
-        assert_eq!(told["steps"].as_array().unwrap().last().unwrap()["detail"], "discard: a test", "by whom");
+        let discarded = step(&told, "discarded");
+        assert_eq!((&discarded["by"], &discarded["via"]), (&json!("kim"), &json!("cli")), "by whom");
+        assert_eq!(step(&told, "replayed")["by"], "kim");
         assert_eq!(
             told["unknown"].as_array().unwrap().len(),
             1,
@@ -113,6 +105,50 @@ async fn a_retry_to_come_and_a_look_at_the_body_are_told() {
         let told = story(&world, &sent);
         assert!(!steps(&told).contains(&"due"), "nothing is to come: {told:#}");
         assert_eq!(told["unknown"], json!([]));
+        world
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_decision_is_told_once_whoever_made_it() {
+    World::run(async |world| {
+        use crate::plans::{dead, good};
+        use crate::support::BY;
+        let ids = dead(&world, &[good(1), good(2)]).await;
+        let (one, two) = (ids[0].to_string(), ids[1].to_string());
+        for _ in 0..2 {
+            world.store.discard(&ids[..1], BY.because("the wrong one")).await.unwrap();
+            let how = waybill_store::undo::How {
+                grace: std::time::Duration::from_mins(5),
+                out_of_order: false,
+                by: BY.because("not so"),
+            };
+            assert_eq!(world.store.undo(&ids[..1], how).await.unwrap().undone.len(), 1);
+        }
+        // a look, that no step but its own tells of
+        let detail = json!({});
+        world.store.audit(BY.on_messages("view body", &ids[..1], &detail)).await.unwrap();
+        let told = story(&world, &one);
+        let expected =
+            ["accepted", "failed", "dead", "discarded", "undone", "discarded", "undone", "audited"];
+        // by hand it was claimed at no time in particular
+        let steps_of = |told| steps(told).into_iter().filter(|what| *what != "claimed").collect::<Vec<_>>();
+        assert_eq!(steps_of(&told), expected, "{told:#}");
+        let details: Vec<&Value> =
+            told["steps"].as_array().unwrap().iter().map(|step| &step["detail"]).collect();
+        assert!(details.contains(&&json!("view body: not stated")), "{details:?}");
+
+        // decided by a process of before the trail
+        world.store.replay(&ids[1..], BY).await.unwrap();
+        let before = "alter table audit disable trigger user; delete from audit where action = 'replay';
+                      alter table audit enable always trigger audit_chain;
+                      alter table audit enable always trigger audit_is_append_only";
+        sqlx::raw_sql(before).execute(&world.db).await.unwrap();
+        let told = story(&world, &two);
+        assert_eq!(steps_of(&told), ["accepted", "failed", "dead", "replayed", "due"], "{told:#}");
+        assert_eq!(step(&told, "replayed")["by"], Value::Null);
+        assert_eq!(crate::plans::complete(&world, &ids[1..]).await, 1);
         world
     })
     .await;

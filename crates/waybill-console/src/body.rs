@@ -7,7 +7,7 @@ use waybill_core::accept::HL7_MEDIA_TYPES;
 use waybill_core::hl7::normalized::masked_lines;
 use waybill_core::hl7::{Header, Message};
 use waybill_core::mask;
-use waybill_store::audit::Act;
+use waybill_store::audit::By;
 use waybill_store::body::Body;
 
 use crate::Console;
@@ -32,9 +32,7 @@ pub(crate) enum Masked {
 /// Who looks at what in clear, and why.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Look<'a> {
-    pub(crate) actor: &'a str,
-    pub(crate) reason: &'a str,
-    pub(crate) address: &'a str,
+    pub(crate) by: By<'a>,
     pub(crate) id: Uuid,
     pub(crate) form: &'static str,
 }
@@ -95,15 +93,9 @@ pub(crate) async fn reveal(console: &Console, look: Look<'_>) -> Result<Vec<u8>,
     let Some(body) = find(console, look.id).await? else {
         return Err(Failure::Missing("The body is no longer kept.".to_owned()));
     };
-    let detail = json!({"form": look.form, "by": "console", "address": look.address});
-    let act = Act {
-        actor: look.actor,
-        action: "view body",
-        reason: look.reason,
-        subjects: &[look.id],
-        source: Some(&body.source),
-        detail: &detail,
-    };
+    let detail = json!({"form": look.form});
+    let subjects = [look.id];
+    let act = look.by.on_messages("view body", &subjects, &detail).of(&body.source);
     console.store().audit(act).await?;
     body.body.ok_or_else(|| Failure::Missing("The body is no longer kept.".to_owned()))
 }

@@ -37,8 +37,9 @@ pub(crate) struct Visitor {
     pub(crate) name: String,
     /// What they may do.
     pub(crate) role: Role,
-    /// Whether they logged in here, and so can log out.
-    pub(crate) by_password: bool,
+    /// The session that they logged in to here, and can log out of, as the audit trail calls it; none: a
+    /// proxy names them.
+    pub(crate) session: Option<String>,
 }
 
 /// Of one request: from where it came, and what its forms must carry.
@@ -167,14 +168,16 @@ async fn identify(
         };
         let named = one(&config.trust_proxy_header).zip(one(&config.proxy_role_header));
         return Ok(named.and_then(|(name, role)| {
-            Some(Visitor { name: name.to_owned(), role: role.parse().ok()?, by_password: false })
+            Some(Visitor { name: name.to_owned(), role: role.parse().ok()?, session: None })
         }));
     }
     let Some(token) = cookie::read(headers, &console.cookies().session) else { return Ok(None) };
     let by_hand = !headers.contains_key(LIVE);
-    let session = console.store().console_session(&secret::digest(&token), config.idle(), by_hand).await?;
+    let digest = secret::digest(&token);
+    let session = console.store().console_session(&digest, config.idle(), by_hand).await?;
+    let named = Some(waybill_store::console::session::name(&digest));
     Ok(session.and_then(|session| {
-        Some(Visitor { role: session.role.parse().ok()?, name: session.name, by_password: true })
+        Some(Visitor { role: session.role.parse().ok()?, name: session.name, session: named })
     }))
 }
 

@@ -33,6 +33,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
+use waybill_core::credential::Pepper;
 use waybill_process::http::{Limits, serve};
 use waybill_process::{Lifecycle, telemetry};
 use waybill_store::Store;
@@ -43,6 +44,7 @@ pub use role::Role;
 
 use failure::Failure;
 use network::Network;
+use secret::Names;
 
 /// Pages that are kept live at once.
 const STREAMS_MAX: usize = 64;
@@ -76,6 +78,7 @@ struct Inner {
     directory: Directory,
     proxies: Vec<Network>,
     cookies: cookie::Names,
+    names: Names,
     live: live::Live,
     balance: balance::Keeper,
     streams: Arc<Semaphore>,
@@ -88,12 +91,14 @@ impl Console {
         (config, bounds): (Config, Bounds),
         store: Store,
         directory: Directory,
+        names: Names,
         stop: CancellationToken,
     ) -> Self {
         let proxies = config.proxy_addresses.iter().filter_map(|text| text.parse().ok()).collect();
         Self(Arc::new(Inner {
             cookies: cookie::Names::new(config.is_secure()),
             proxies,
+            names,
             store,
             directory,
             live: live::Live::new(),
@@ -124,6 +129,11 @@ impl Console {
 
     fn cookies(&self) -> &cookie::Names {
         &self.0.cookies
+    }
+
+    /// What is kept of a name that was typed at a login.
+    fn typed(&self, name: &str) -> [u8; 32] {
+        self.0.names.digest(name)
     }
 
     fn live(&self) -> &live::Live {
@@ -157,13 +167,15 @@ impl Console {
     }
 }
 
-/// Binds the console's port and starts its components; none where `console.listen` is empty.
+/// Binds the console's port and starts its components; none where `console.listen` is empty. Without a
+/// pepper, each process throttles logins by name for itself.
 ///
 /// # Errors
 /// When the port cannot be bound.
 pub async fn start(
     config: Config,
     bounds: Bounds,
+    pepper: Option<&Pepper>,
     store: Store,
     directory: Directory,
     lifecycle: &Lifecycle,
@@ -178,7 +190,8 @@ pub async fn start(
     let address = listener.local_addr()?;
     tracing::info!(%address, "console");
     let every = Duration::from_millis(config.sample_ms);
-    let console = Console::new((config, bounds), store.clone(), directory, lifecycle.stop());
+    let names = Names::new(pepper)?;
+    let console = Console::new((config, bounds), store.clone(), directory, names, lifecycle.stop());
     let (router, stop) = (routes::router(&console), lifecycle.stop());
     lifecycle.component("console", async move {
         serve(listener, router, Limits::default(), stop).await;

@@ -2,7 +2,7 @@
 //!
 //! A password is checked slowly, a few at a time, and as slowly for a name that is nobody's. Who
 //! fails too often waits (`waybill_store::console::login`). A login and its throttling are the
-//! ledger's, so that replicas agree.
+//! ledger's, so that replicas agree: of what was typed for a name it gets a keyed hash.
 
 use askama::Template;
 use axum::Extension;
@@ -13,6 +13,7 @@ use serde::Deserialize;
 
 use crate::failure::Failure;
 use crate::guard::{Caller, Visitor};
+use crate::pages::Viewer;
 use crate::{Console, assets, cookie, secret, view};
 
 /// Where to go after the login.
@@ -87,7 +88,7 @@ pub(crate) async fn log_in(
         return Err(Failure::Wrong("A proxy says who you are; there are no passwords here.".to_owned()));
     }
     let name = login.name.trim().to_lowercase();
-    let typed = secret::digest(&name);
+    let typed = console.typed(&name);
     if !store.may_try_console_login(&typed, &caller.address).await? {
         tracing::warn!(address = caller.address, "a login to the console was refused: too many have failed");
         return Err(Failure::Throttled);
@@ -116,9 +117,13 @@ pub(crate) async fn log_in(
 }
 
 /// `POST /logout`
-pub(crate) async fn log_out(State(console): State<Console>, headers: HeaderMap) -> Result<Response, Failure> {
+pub(crate) async fn log_out(
+    State(console): State<Console>,
+    viewer: Viewer,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
     if let Some(token) = cookie::read(&headers, &console.cookies().session) {
-        console.store().close_console_session(&secret::digest(&token)).await?;
+        console.store().close_console_session(&secret::digest(&token), viewer.by()).await?;
     }
     let mut answer = Redirect::to("/login").into_response();
     cookie::clear(answer.headers_mut(), &console.cookies().session, console.cookies().secure);

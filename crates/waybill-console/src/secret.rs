@@ -1,9 +1,12 @@
-//! Passwords and tokens. A password is kept as argon2id, a token as its SHA-256: neither can be had
-//! back from what is stored.
+//! Passwords, tokens, and names that were typed. A password is kept as argon2id, a token as its SHA-256, a
+//! typed name as HMAC-SHA256 under a key that is not in the ledger: none can be had back from what is
+//! stored.
 
 use argon2::Argon2;
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
+use aws_lc_rs::hmac;
 use sha2::{Digest as _, Sha256};
+use waybill_core::credential::Pepper;
 
 /// Characters of a password.
 pub const PASSWORD_MIN: usize = 12;
@@ -44,14 +47,51 @@ pub(crate) fn verify(password: &str, hash: Option<&str>) -> bool {
 /// # Errors
 /// When the system gives no randomness.
 pub(crate) fn token() -> anyhow::Result<String> {
+    Ok(hex(&random()?))
+}
+
+fn random() -> anyhow::Result<[u8; 32]> {
     let mut random = [0; 32];
     aws_lc_rs::rand::fill(&mut random).map_err(|_| anyhow::anyhow!("the system gives no randomness"))?;
-    Ok(hex(&random))
+    Ok(random)
 }
 
 /// What is stored of a token.
 pub(crate) fn digest(token: &str) -> [u8; 32] {
     Sha256::digest(token.as_bytes()).into()
+}
+
+/// The key under which names that were typed at a login are kept. Its `Debug` shows nothing.
+pub(crate) struct Names(hmac::Key);
+
+impl std::fmt::Debug for Names {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Names(…)")
+    }
+}
+
+impl Names {
+    /// The label under which the key is derived; with a new one, throttling begins anew.
+    const LABEL: &'static str = "waybill console logins 1";
+
+    /// The installation's; without a pepper one of this process alone.
+    ///
+    /// # Errors
+    /// When the system gives no randomness.
+    pub(crate) fn new(pepper: Option<&Pepper>) -> anyhow::Result<Self> {
+        let key = match pepper {
+            Some(pepper) => pepper.derive(Self::LABEL),
+            None => random()?,
+        };
+        Ok(Self(hmac::Key::new(hmac::HMAC_SHA256, &key)))
+    }
+
+    /// What is stored of a name.
+    pub(crate) fn digest(&self, name: &str) -> [u8; 32] {
+        let mut digest = [0; 32];
+        digest.copy_from_slice(hmac::sign(&self.0, name.as_bytes()).as_ref());
+        digest
+    }
 }
 
 /// The token of a form: proves that the form was ours, and for this person. `seed` is in a cookie
@@ -93,6 +133,18 @@ mod tests {
     #[test]
     fn nobodys_hash_can_be_read_and_takes_the_work() {
         assert!(argon2::password_hash::phc::PasswordHash::new(NOBODY).is_ok());
+    }
+
+    #[test]
+    fn a_typed_name_is_kept_under_the_installations_key() {
+        let pepper = |secret: &str| Pepper::new(secret).unwrap();
+        let (one, other) =
+            (pepper("0123456789abcdef0123456789abcdef"), pepper("another, of 32 characters or more"));
+        let digest = |pepper| Names::new(pepper).unwrap().digest("a password, typed here");
+        assert_eq!(digest(Some(&one)), digest(Some(&one)), "replicas agree");
+        assert_ne!(digest(Some(&one)), digest(Some(&other)));
+        assert_ne!(digest(Some(&one)), super::digest("a password, typed here"));
+        assert_ne!(digest(None), digest(None), "without a pepper each process has its own");
     }
 
     #[test]

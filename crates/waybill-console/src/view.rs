@@ -46,7 +46,7 @@ impl Frame {
             section,
             name: visitor.name.clone(),
             role: visitor.role,
-            can_log_out: visitor.by_password,
+            can_log_out: visitor.session.is_some(),
             form_token: caller.form_token.clone(),
             css: &assets.css,
             js: &assets.js,

@@ -2,7 +2,8 @@
 //!
 //! Each entry carries the hash of the entry before it and of its own content. PostgreSQL computes it
 //! when the entry is written (`audit_hash` of migration 7), this computes it again: a second code
-//! path, so that neither is believed alone. Must never change for version 1: old trails stay provable.
+//! path, so that neither is believed alone. Must never change for a version that was released: old trails
+//! stay provable.
 
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
@@ -23,6 +24,8 @@ const MOVED_MAX: i64 = 1000;
 pub struct Entry {
     /// Its place in the chain, from 1.
     pub position: i64,
+    /// How its content is written: 2; of older entries 1, which does not tell the way.
+    pub version: i16,
     /// The hash that it says the entry before it has.
     pub previous: Hash,
     /// The hash that it says it has.
@@ -43,12 +46,18 @@ pub struct Entry {
     pub source: Option<String>,
     /// What else belongs to it, as PostgreSQL prints its `jsonb`.
     pub detail: String,
+    /// By which way it came.
+    pub via: Option<String>,
+    /// From which address.
+    pub address: Option<String>,
+    /// In which session.
+    pub session: Option<String>,
 }
 
 impl Entry {
     /// The hash that its content has, had it stood at `position`.
     fn hash_at(&self, position: i64) -> Hash {
-        let mut hash = Sha256::new_with_prefix(b"waybill audit 1");
+        let mut hash = Sha256::new_with_prefix(format!("waybill audit {}", self.version));
         hash.update(position.to_be_bytes());
         hash.update(self.previous);
         hash.update(self.id.to_be_bytes());
@@ -62,14 +71,22 @@ impl Entry {
         text(&mut hash, &self.reason);
         hash.update((self.subjects.len() as u64).to_be_bytes());
         self.subjects.iter().for_each(|id| hash.update(id.as_bytes()));
-        match &self.source {
+        let optional = |hash: &mut Sha256, value: Option<&String>| match value {
             None => hash.update([0]),
-            Some(source) => {
+            Some(value) => {
                 hash.update([1]);
-                text(&mut hash, source);
+                text(hash, value);
+            }
+        };
+        optional(&mut hash, self.source.as_ref());
+        text(&mut hash, &self.detail);
+        let way = [&self.via, &self.address, &self.session].map(Option::as_ref);
+        // an entry of version 1 has none: with one, it is not what was written
+        if self.version != 1 || way.iter().any(Option::is_some) {
+            for part in way {
+                optional(&mut hash, part);
             }
         }
-        text(&mut hash, &self.detail);
         hash.finalize().into()
     }
 

@@ -13,11 +13,57 @@ use crate::{Store, StoreError};
 /// The reason of an act that needs none, where none was given.
 pub const NOT_STATED: &str = "not stated";
 
+/// By which way an act came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Via<'a> {
+    /// The command line.
+    Cli,
+    /// The console.
+    Console {
+        /// The client's address.
+        address: &'a str,
+        /// The session, as [`crate::console::session::name`] calls it; none: a proxy says who it is.
+        session: Option<&'a str>,
+    },
+    /// `waybill serve`, by itself.
+    Serve,
+}
+
+impl<'a> Via<'a> {
+    /// The names of all ways.
+    pub const NAMES: [&'static str; 3] = ["cli", "console", "serve"];
+
+    /// Its name on the trail.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Cli => "cli",
+            Self::Console { .. } => "console",
+            Self::Serve => "serve",
+        }
+    }
+
+    const fn address(self) -> Option<&'a str> {
+        match self {
+            Self::Console { address, .. } => Some(address),
+            Self::Cli | Self::Serve => None,
+        }
+    }
+
+    const fn session(self) -> Option<&'a str> {
+        match self {
+            Self::Console { session, .. } => session,
+            Self::Cli | Self::Serve => None,
+        }
+    }
+}
+
 /// An act to be accounted for.
 #[derive(Debug, Clone, Copy)]
 pub struct Act<'a> {
     /// Who acts.
     pub actor: &'a str,
+    /// By which way.
+    pub via: Via<'a>,
     /// What they do, for instance `view body`.
     pub action: &'a str,
     /// Why, in their words; [`NOT_STATED`] where the act needs no reason and none was given.
@@ -30,19 +76,34 @@ pub struct Act<'a> {
     pub detail: &'a Value,
 }
 
-/// Who acts, and why: what every verb of an operator is told.
+impl<'a> Act<'a> {
+    /// The same, about this source.
+    #[must_use]
+    pub const fn of(self, source: &'a str) -> Self {
+        Self { source: Some(source), ..self }
+    }
+}
+
+/// Who acts, by which way, and why: what every verb of an operator is told.
 #[derive(Debug, Clone, Copy)]
 pub struct By<'a> {
     /// Who acts.
     pub actor: &'a str,
+    /// By which way.
+    pub via: Via<'a>,
     /// Why, in their words, where they said.
     pub reason: Option<&'a str>,
 }
 
 impl<'a> By<'a> {
     /// Somebody who gives no reason.
-    pub const fn actor(actor: &'a str) -> Self {
-        Self { actor, reason: None }
+    pub const fn new(actor: &'a str, via: Via<'a>) -> Self {
+        Self { actor, via, reason: None }
+    }
+
+    /// Somebody at the command line, who gives no reason.
+    pub const fn cli(actor: &'a str) -> Self {
+        Self::new(actor, Via::Cli)
     }
 
     /// The same, for this reason.
@@ -51,16 +112,21 @@ impl<'a> By<'a> {
         Self { reason: Some(reason), ..self }
     }
 
+    /// The same, for this reason, where there is one.
+    #[must_use]
+    pub const fn because_of(self, reason: Option<&'a str>) -> Self {
+        Self { reason, ..self }
+    }
+
     /// Their act on the source `source`.
     pub(crate) fn on_source(self, action: &'a str, source: &'a str, detail: &'a Value) -> Act<'a> {
-        let (actor, reason) = (self.actor, self.reason.unwrap_or(NOT_STATED));
-        Act { actor, action, reason, subjects: &[], source: Some(source), detail }
+        self.on_messages(action, &[], detail).of(source)
     }
 
     /// Their act on messages.
     pub fn on_messages(self, action: &'a str, subjects: &'a [Uuid], detail: &'a Value) -> Act<'a> {
-        let (actor, reason) = (self.actor, self.reason.unwrap_or(NOT_STATED));
-        Act { actor, action, reason, subjects, source: None, detail }
+        let Self { actor, via, reason } = self;
+        Act { actor, via, action, reason: reason.unwrap_or(NOT_STATED), subjects, source: None, detail }
     }
 }
 
@@ -73,8 +139,8 @@ impl<'a> By<'a> {
 /// When it could not be written: then the act must not take place, and the transaction be dropped.
 pub async fn write(connection: &mut PgConnection, act: Act<'_>) -> Result<(), StoreError> {
     let written = sqlx::query(
-        "insert into audit (actor, action, reason, subjects, source, detail)
-         values ($1, $2, $3, $4, $5, $6)",
+        "insert into audit (actor, action, reason, subjects, source, detail, via, address, session)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     )
     .bind(act.actor)
     .bind(act.action)
@@ -82,6 +148,9 @@ pub async fn write(connection: &mut PgConnection, act: Act<'_>) -> Result<(), St
     .bind(act.subjects)
     .bind(act.source)
     .bind(act.detail)
+    .bind(act.via.name())
+    .bind(act.via.address())
+    .bind(act.via.session())
     .execute(connection)
     .await?
     .rows_affected();

@@ -15,15 +15,19 @@ use crate::{Store, StoreError};
 const PAGE: i64 = 1000;
 
 const ENTRIES: &str = "
-select position, previous, hash, id, (extract(epoch from at) * 1000000)::bigint as at_us,
-       actor, action, reason, subjects, source, detail::text as detail
+select position, version, previous, hash, id, (extract(epoch from at) * 1000000)::bigint as at_us,
+       actor, action, reason, subjects, source, detail::text as detail, via, address, session
 from audit where (position, id) > ($1, $2) order by position, id limit $3";
 
 /// Which acts to list; what is not given is not looked at.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct Filter {
     /// Of this actor.
     pub actor: Option<String>,
+    /// By this way ([`crate::audit::Via::NAMES`]).
+    pub via: Option<String>,
+    /// In this session of the console.
+    pub session: Option<String>,
     /// Of this action.
     pub action: Option<String>,
     /// About this message.
@@ -47,6 +51,12 @@ pub struct Listed {
     pub at: DateTime<Utc>,
     /// Who.
     pub actor: String,
+    /// By which way: cli, console or serve; none: it was written before that was kept, or by hand.
+    pub via: Option<String>,
+    /// From which address, where it came through the console.
+    pub address: Option<String>,
+    /// In which session of the console.
+    pub session: Option<String>,
     /// What they did.
     pub action: String,
     /// Why.
@@ -77,12 +87,14 @@ impl Store {
     /// When the ledger does not answer.
     pub async fn acts(&self, filter: &Filter, limit: u32) -> Result<Vec<Listed>, StoreError> {
         let rows = sqlx::query(
-            "select position, at, actor, action, reason, subjects, source, detail, hash from audit
+            "select position, at, actor, via, address, session, action, reason, subjects, source, detail, hash
+             from audit
              where ($1::text is null or actor = $1) and ($2::text is null or action = $2)
                and ($3::uuid is null or subjects @> array[$3]) and ($4::text is null or source = $4)
                and ($5::timestamptz is null or at >= $5) and ($6::timestamptz is null or at < $6)
-               and ($7::bigint is null or position < $7)
-             order by position desc limit $8",
+               and ($7::bigint is null or position < $7) and ($8::text is null or via = $8)
+               and ($9::text is null or session = $9)
+             order by position desc limit $10",
         )
         .bind(&filter.actor)
         .bind(&filter.action)
@@ -91,6 +103,8 @@ impl Store {
         .bind(filter.since)
         .bind(filter.until)
         .bind(filter.before)
+        .bind(&filter.via)
+        .bind(&filter.session)
         .bind(i64::from(limit))
         .fetch_all(self.pool())
         .await?;
@@ -151,6 +165,9 @@ fn listed(row: &PgRow) -> Result<Listed, StoreError> {
         position: row.try_get("position")?,
         at: row.try_get("at")?,
         actor: row.try_get("actor")?,
+        via: row.try_get("via")?,
+        address: row.try_get("address")?,
+        session: row.try_get("session")?,
         action: row.try_get("action")?,
         reason: row.try_get("reason")?,
         subjects: row.try_get("subjects")?,
@@ -165,6 +182,7 @@ fn entry(row: &PgRow) -> Result<Option<Entry>, StoreError> {
     let (Some(previous), Some(hash)) = (hash(row, "previous")?, hash(row, "hash")?) else { return Ok(None) };
     Ok(Some(Entry {
         position: row.try_get("position")?,
+        version: row.try_get("version")?,
         previous,
         hash,
         id: row.try_get("id")?,
@@ -175,6 +193,9 @@ fn entry(row: &PgRow) -> Result<Option<Entry>, StoreError> {
         subjects: row.try_get("subjects")?,
         source: row.try_get("source")?,
         detail: row.try_get("detail")?,
+        via: row.try_get("via")?,
+        address: row.try_get("address")?,
+        session: row.try_get("session")?,
     }))
 }
 

@@ -9,7 +9,7 @@ use serde_json::json;
 use sqlx::{Postgres, Row as _, Transaction};
 use uuid::Uuid;
 
-use crate::audit::{self, Act};
+use crate::audit::{self, Act, Via};
 use crate::{Store, StoreError, ordering};
 
 /// A corrected body, judged (`waybill_core::correction`), and who wants it. Has no `Debug`: it holds
@@ -33,6 +33,8 @@ pub struct Correction<'a> {
     pub difference: &'a [u8],
     /// Who edits.
     pub actor: &'a str,
+    /// By which way.
+    pub via: Via<'a>,
     /// Why, in their words: 1 to 500 characters.
     pub reason: &'a str,
     /// Whether it may join keys that the original did not have.
@@ -187,6 +189,7 @@ impl Store {
         let detail = json!({"replaced_by": correction.id, "out_of_order": correction.out_of_order});
         let act = Act {
             actor: correction.actor,
+            via: correction.via,
             action: "edit",
             reason: correction.reason,
             subjects: &[original, correction.id],

@@ -24,6 +24,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (10, "find", include_str!("../migrations/0010_find.sql")),
     (11, "undo and edit", include_str!("../migrations/0011_undo_and_edit.sql")),
     (12, "retention of groups", include_str!("../migrations/0012_retention_of_groups.sql")),
+    (13, "ways of acts", include_str!("../migrations/0013_ways_of_acts.sql")),
 ];
 /// Migrations that commit between their steps, and so run outside of a transaction.
 const IN_STEPS: &[i64] = &[5, 6];

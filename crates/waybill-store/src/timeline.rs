@@ -39,7 +39,7 @@ pub struct Step {
     /// Seconds since the step before.
     pub after_s: f64,
     /// What, in a word or two: accepted, published, held, released, claimed, processed, ignored, failed,
-    /// abandoned, warned, due, dead, replayed, discarded, found, mended, audited.
+    /// abandoned, warned, due, dead, replayed, discarded, undone, found, mended, audited.
     pub what: String,
     /// The rest, in words.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -47,6 +47,9 @@ pub struct Step {
     /// Who did it: a worker, or a person.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
+    /// Of a person, by which way: cli or console.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub via: Option<String>,
     /// The other message that it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub other: Option<Uuid>,
@@ -54,51 +57,74 @@ pub struct Step {
 
 /// The steps of `$1`, told from the tables. `rank` orders what happened at the same moment.
 const STEPS: &str = "
-select at, rank, what, detail, by, other from (
+-- a decision and its act on the trail are one step: the last with the last, and so on back, since a
+-- decision of before there was a trail has none. An edit discards; of a plan's replays the plan tells.
+with act as materialized (
+    select position, at, actor, via, action, reason,
+           row_number() over (partition by case action when 'edit' then 'discard' else action end
+                              order by position desc) as nth
+    from audit where subjects @> array[$1]
+), decided as materialized (
+    select d.decided_at, d.verb, d.plan, coalesce(d.reason, nullif(a.reason, 'not stated'), p.reason) as reason,
+           coalesce(a.actor, p.made_by) as actor, a.via, a.position, x.id as other
+    from (select *, row_number() over (partition by verb, plan is null order by seq desc) as nth
+          from decision where id = $1) d
+    left join act a on d.plan is null and a.nth = d.nth
+                   and d.verb = case a.action when 'edit' then 'discard' else a.action end
+    left join plan p on p.id = d.plan
+    left join replacement x on x.replaces = $1 and a.action = 'edit'
+)
+select at, rank, what, detail, by, via, other from (
     select received_at as at, 0 as rank, 'accepted' as what,
            case when control_id_conflict then 'its control id was seen before with other bytes' end as detail,
-           null::text as by, null::uuid as other
+           null::text as by, null::text as via, null::uuid as other
     from receipt where id = $1
     union all
-    select published_at, 1, 'published', null, null, null
+    select published_at, 1, 'published', null, null, null, null
     from progress where id = $1 and published_at is not null
     union all
-    select held_at, 2, 'held', 'behind ' || coalesce(held_after::text, 'an earlier message of its key'), null, held_after
+    select held_at, 2, 'held', 'behind ' || coalesce(held_after::text, 'an earlier message of its key'), null, null,
+           held_after
     from progress where id = $1 and held_at is not null
     union all
-    select released_at, 3, 'released', null, null, held_after
+    select released_at, 3, 'released', null, null, null, held_after
     from progress where id = $1 and released_at is not null
     union all
-    select started_at, 4, 'claimed', 'attempt ' || attempt, worker, null from attempt where id = $1
+    select started_at, 4, 'claimed', 'attempt ' || attempt, worker, null, null from attempt where id = $1
     union all
-    select claimed_at, 4, 'claimed', 'attempt ' || attempts || ', in hand until ' || claimed_until, claimed_by, null
+    select claimed_at, 4, 'claimed', 'attempt ' || attempts || ', in hand until ' || claimed_until, claimed_by,
+           null, null
     from progress where id = $1 and state = 'processing' and claimed_at is not null
     union all
     select ended_at, 5, outcome,
-           'attempt ' || attempt || coalesce(': ' || error_class || ': ' || error_reason, ''), worker, null
+           'attempt ' || attempt || coalesce(': ' || error_class || ': ' || error_reason, ''), worker, null, null
     from attempt where id = $1
     union all
-    select ended_at, 6, 'warned', 'attempt ' || attempt || ': ' || warning, worker, null
+    select ended_at, 6, 'warned', 'attempt ' || attempt || ': ' || warning, worker, null, null
     from attempt, unnest(warnings) as warning where id = $1
     union all
-    select d.dead_at, 7, 'dead', d.error_class || ': ' || d.error_reason, null, null
-    from decision d where d.id = $1
+    -- once: a discard that was undone was decided upon twice, and it may be dead of it still
+    (select dead_at, 7, 'dead', error_class || ': ' || error_reason, null::text, null::text, null::uuid
+     from decision where id = $1
+     union
+     select finished_at, 7, 'dead', error_class || ': ' || error_reason, null::text, null::text, null::uuid
+     from progress where id = $1 and state = 'dead')
     union all
-    -- it did not move until it was decided upon, so nothing above tells of this death
-    select finished_at, 7, 'dead', error_class || ': ' || error_reason, null, null
-    from progress where id = $1 and state = 'dead'
+    select decided_at, 8, case verb when 'replay' then 'replayed' when 'undo' then 'undone' else 'discarded' end,
+           nullif(concat_ws(': ', 'by plan ' || plan, 'edited, replaced by ' || other, reason), ''),
+           actor, via, other
+    from decided
     union all
-    select decided_at, 8, case verb when 'replay' then 'replayed' else 'discarded' end, reason, null, null
-    from decision where id = $1
+    select found_at, 9, 'found', problem, null, null, null from finding where id = $1
     union all
-    select found_at, 9, 'found', problem, null, null from finding where id = $1
+    select mended_at, 10, 'mended', problem, null, null, null
+    from finding where id = $1 and mended_at is not null
     union all
-    select mended_at, 10, 'mended', problem, null, null from finding where id = $1 and mended_at is not null
-    union all
-    select at, 11, 'audited', action || ': ' || reason, actor, null from audit where subjects @> array[$1]
+    select at, 11, 'audited', action || ': ' || reason, actor, via, null
+    from act where position not in (select position from decided where position is not null)
     union all
     select due_at, 12, 'due', case when due_at > now() then 'to be published at this time'
-                                   else 'to be published since this time' end, null, null
+                                   else 'to be published since this time' end, null, null, null
     from progress where id = $1 and due_at is not null
 ) story order by at, rank, detail";
 
@@ -175,6 +201,7 @@ fn read(row: &PgRow) -> Result<Step, StoreError> {
         what,
         detail,
         by: row.try_get("by")?,
+        via: row.try_get("via")?,
         other: row.try_get("other")?,
     })
 }

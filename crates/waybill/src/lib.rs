@@ -7,6 +7,7 @@
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod csv;
 pub mod keys;
 pub mod mend;
 pub mod serve;

@@ -26,11 +26,12 @@ fn list(world: &World, arguments: &[&str]) -> Vec<Value> {
 }
 
 /// Dead letters of `tis`, each of a key of its own.
-async fn dead<const N: usize>(world: &World, tis: &Partner) -> [String; N] {
+pub(super) async fn dead<const N: usize>(world: &World, tis: &Partner) -> [String; N] {
     let mut ids = Vec::new();
     for n in 0..N {
         let body = signature(&format!("m{n}"), "2026-01-31T12:00:00Z", "no such version");
-        let id = id(tis.json(&format!("k{n}"), body).send().await.unwrap()).await;
+        let key = format!("k{n}");
+        let id = id(tis.insist(|| tis.json(&key, body.clone())).await).await;
         tis.until(&id, "dead").await;
         ids.push(id);
     }
@@ -62,6 +63,10 @@ async fn decisions_are_on_the_trail_once_for_all_that_were_decided_together() {
         assert_eq!((&acts[0]["actor"], &acts[0]["action"]), (&json!("sam"), &json!("discard")));
 
         assert_eq!(list(&world, &["--actor", "sam"]).len(), 1);
+        assert_eq!((&acts[0]["via"], &acts[0]["address"]), (&json!("cli"), &Value::Null));
+        assert_eq!(list(&world, &["--via", "cli", "--actor", "sam"]).len(), 1);
+        assert_eq!(list(&world, &["--via", "console"]).len(), 0);
+        assert_eq!(waybill(&world, &["audit", "list", "--via", "post"]).0, Some(2));
         assert_eq!(list(&world, &["--actor", "nobody at all"]).len(), 0);
         assert_eq!(list(&world, &["--source", "tis"])[0]["action"], "create source");
         assert_eq!(list(&world, &["--until", "2020-01-01T00:00:00Z"]).len(), 0);

@@ -34,6 +34,7 @@ async fn hostile_text_is_inert_in_every_output() {
         let detail = serde_json::json!({"x": HOSTILE});
         let act = waybill_store::audit::Act {
             actor: HOSTILE,
+            via: waybill_store::audit::Via::Cli,
             action: HOSTILE,
             reason: HOSTILE,
             subjects: &[],

@@ -9,7 +9,7 @@ use reqwest::{Client, Method, RequestBuilder};
 
 /// What the console answered.
 #[derive(Debug)]
-pub(super) struct Page {
+pub(crate) struct Page {
     pub status: u16,
     pub headers: HeaderMap,
     pub text: String,
@@ -17,12 +17,12 @@ pub(super) struct Page {
 
 impl Page {
     /// A header; empty when it is not there.
-    pub(super) fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
     /// The token of the page's forms; empty when it has none.
-    pub(super) fn form_token(&self) -> String {
+    pub(crate) fn form_token(&self) -> String {
         let after = self.text.split("name=\"form_token\" value=\"").nth(1).unwrap_or_default();
         after.split('"').next().unwrap_or_default().to_owned()
     }
@@ -30,20 +30,20 @@ impl Page {
 
 /// The browser.
 #[derive(Debug)]
-pub(super) struct Browser {
+pub(crate) struct Browser {
     pub url: String,
     pub http: Client,
     cookies: Mutex<BTreeMap<String, String>>,
 }
 
 impl Browser {
-    pub(super) fn new(url: &str) -> Self {
+    pub(crate) fn new(url: &str) -> Self {
         let http = Client::builder().redirect(Policy::none()).build().unwrap();
         Self { url: url.to_owned(), http, cookies: Mutex::default() }
     }
 
     /// A request with the cookies.
-    pub(super) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let cookies: Vec<String> =
             self.cookies.lock().unwrap().iter().map(|(name, value)| format!("{name}={value}")).collect();
         let request = self.http.request(method, format!("{}{path}", self.url));
@@ -52,7 +52,7 @@ impl Browser {
 
     /// Sends it, and keeps the cookies that come back. As a person does: after a 503, which a busy
     /// machine may give, the same again.
-    pub(super) async fn send(&self, request: RequestBuilder) -> Page {
+    pub(crate) async fn send(&self, request: RequestBuilder) -> Page {
         let mut tries = 0;
         let response = loop {
             let again = request.try_clone().expect("a form is in memory");
@@ -75,37 +75,37 @@ impl Browser {
         Page { status, headers, text: response.text().await.unwrap() }
     }
 
-    pub(super) async fn get(&self, path: &str) -> Page {
+    pub(crate) async fn get(&self, path: &str) -> Page {
         self.send(self.request(Method::GET, path)).await
     }
 
     /// Posts a form with the token of the page at `from`.
-    pub(super) async fn post_from(&self, from: &str, path: &str, fields: &[(&str, &str)]) -> Page {
+    pub(crate) async fn post_from(&self, from: &str, path: &str, fields: &[(&str, &str)]) -> Page {
         let token = self.get(from).await.form_token();
         self.post(path, &[&[("form_token", token.as_str())], fields].concat()).await
     }
 
     /// Posts a form as it is given.
-    pub(super) async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Page {
+    pub(crate) async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Page {
         self.send(form(self.request(Method::POST, path), fields)).await
     }
 
-    pub(super) async fn log_in(&self, name: &str, password: &str) -> Page {
+    pub(crate) async fn log_in(&self, name: &str, password: &str) -> Page {
         self.post_from("/login", "/login", &[("name", name), ("password", password)]).await
     }
 
     /// The value of a cookie.
-    pub(super) fn cookie(&self, name: &str) -> Option<String> {
+    pub(crate) fn cookie(&self, name: &str) -> Option<String> {
         self.cookies.lock().unwrap().get(name).cloned()
     }
 
-    pub(super) fn set_cookie(&self, name: &str, value: &str) {
+    pub(crate) fn set_cookie(&self, name: &str, value: &str) {
         self.cookies.lock().unwrap().insert(name.to_owned(), value.to_owned());
     }
 }
 
 /// A posted form.
-pub(super) fn form(request: RequestBuilder, fields: &[(&str, &str)]) -> RequestBuilder {
+pub(crate) fn form(request: RequestBuilder, fields: &[(&str, &str)]) -> RequestBuilder {
     let encode = |text: &str| {
         text.bytes()
             .map(|byte| {

@@ -29,6 +29,13 @@ async fn a_session_is_opened_by_the_password_and_ended_by_its_owner() {
         assert!(cookie.ends_with("; Path=/; HttpOnly; SameSite=Strict"), "{cookie}");
         assert_eq!(browser.get("/").await.status, 200);
 
+        let plain = "select count(*) from console_login where name = sha256(convert_to('kim', 'UTF8'))";
+        assert_eq!(world.count(plain).await, 0, "what was typed cannot be found by trying");
+        let other = Browser::new(&world.console(&[]).await);
+        assert_eq!(other.log_in("kim", "a guess, from another replica").await.status, 401);
+        let names = "select count(distinct name) from console_login where success or at = (select max(at) from console_login)";
+        assert_eq!(world.count(names).await, 1, "replicas agree on who it is");
+
         let kept = browser.cookie("waybill-session").unwrap();
         let stored: Vec<Vec<u8>> =
             sqlx::query_scalar("select token from console_session").fetch_all(&world.db).await.unwrap();

@@ -9,8 +9,9 @@ mod live;
 mod login;
 mod pages;
 mod plans;
+mod trail;
 
-use browser::Browser;
+pub(crate) use browser::Browser;
 use waybill_console::{Role, secret};
 
 use crate::support::{BY, World};

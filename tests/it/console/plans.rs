@@ -78,6 +78,36 @@ async fn a_plan_is_looked_at_made_started_and_proved() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_double_click_makes_one_plan() {
+    World::run(async |mut world| {
+        dead(&world, &[good(1), good(2)]).await;
+        let url = world.console(&[]).await;
+        let operator = logged_in(&world, &url, Role::Operator).await;
+        let once = |page: &Page| {
+            let after = page.text.split("name=\"once\" value=\"").nth(1).unwrap_or_default();
+            after.split('"').next().unwrap_or_default().to_owned()
+        };
+        let dry = operator.post_from("/plans/new", "/plans/preview", &asked(&[])).await;
+        let name = once(&dry);
+        assert_eq!(name.len(), 64, "{}", dry.text);
+        let token = dry.form_token();
+        let form = asked(&[("once", name.as_str()), ("form_token", token.as_str())]);
+        let clicks =
+            futures_util::future::join(operator.post("/plans", &form), operator.post("/plans", &form));
+        let (first, second) = clicks.await;
+        assert_eq!(address(&first), address(&second));
+        assert_eq!(world.count("select count(*) from plan").await, 1);
+        let other = asked(&[("once", name.as_str()), ("stop", "50"), ("form_token", token.as_str())]);
+        let page = operator.post("/plans", &other).await;
+        assert!(page.status == 400 && page.text.contains("was made already"), "{}", page.text);
+        let again = operator.post_from("/plans/new", "/plans/preview", &asked(&[])).await;
+        assert_ne!(once(&again), name, "each form has its own");
+        world
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_plan_takes_the_orders_of_its_state_and_no_others() {
     World::run(async |mut world| {
         dead(&world, &[good(1), good(2), good(3)]).await;

@@ -43,6 +43,7 @@ async fn edit(
         body,
         difference: b"@@ -0,0 +1,1 @@\n+{}\n",
         actor: "kim",
+        via: waybill_store::audit::Via::Cli,
         reason: "a wrong version",
         out_of_order,
     };

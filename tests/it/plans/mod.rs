@@ -14,6 +14,7 @@ use uuid::Uuid;
 use waybill_core::outcome::{ErrorClass, Failure};
 use waybill_core::plan::{Policy, State, Verb};
 use waybill_core::recovery::Disposition;
+use waybill_store::audit::Via;
 use waybill_store::dead::Filter;
 use waybill_store::plan::{By, Made, Moved, Plan, Preview, Wanted};
 use waybill_store::record::Settled;
@@ -23,7 +24,7 @@ use crate::support::by_hand::{done, message, settled};
 use crate::support::partner::signature;
 
 const LEASE: Duration = Duration::from_mins(1);
-const BY: By<'static> = By { actor: "a test", reason: "the cause is mended" };
+const BY: By<'static> = By { actor: "a test", via: Via::Cli, reason: "the cause is mended" };
 /// Replays in flight, and plans that run at once.
 const WINDOW: u32 = 1000;
 const ACTIVE: u32 = 4;
@@ -63,7 +64,7 @@ impl Letter {
 }
 
 /// Stores messages, in this order.
-async fn stored(world: &World, letters: &[Letter]) -> Vec<Uuid> {
+pub(crate) async fn stored(world: &World, letters: &[Letter]) -> Vec<Uuid> {
     let mut ids = Vec::new();
     for letter in letters {
         let mut one = message(letter.source, letter.key.as_slice());
@@ -75,7 +76,7 @@ async fn stored(world: &World, letters: &[Letter]) -> Vec<Uuid> {
 }
 
 /// Claims what can be claimed of these, and lets it die.
-async fn die(world: &World, ids: &[Uuid]) -> usize {
+pub(crate) async fn die(world: &World, ids: &[Uuid]) -> usize {
     let claim = world.store.claim(ids, "w", LEASE).await.unwrap();
     let dead: Vec<Settled> = claim
         .claimed
@@ -91,7 +92,7 @@ async fn die(world: &World, ids: &[Uuid]) -> usize {
 }
 
 /// Claims what can be claimed of these, and completes it.
-async fn complete(world: &World, ids: &[Uuid]) -> usize {
+pub(crate) async fn complete(world: &World, ids: &[Uuid]) -> usize {
     let claim = world.store.claim(ids, "w", LEASE).await.unwrap();
     let all: Vec<Settled> = claim.claimed.iter().map(done).collect();
     world.store.record(&all).await.unwrap().recorded.len()
@@ -112,7 +113,7 @@ fn of(source: &str) -> Filter {
 /// Makes a plan of all dead letters of `source`.
 async fn made(world: &World, source: &str, policy: &Policy) -> (Plan, Preview) {
     let filter = of(source);
-    let wanted = Wanted { filter: &filter, asked: "a test's", policy, by: BY, items_max: 1000 };
+    let wanted = Wanted { filter: &filter, asked: "a test's", policy, by: BY, items_max: 1000, once: None };
     match world.store.make_plan(wanted).await.unwrap() {
         Made::Plan(plan, preview) => (*plan, preview),
         other => panic!("no plan: {other:?}"),

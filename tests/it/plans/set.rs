@@ -81,7 +81,8 @@ async fn a_dry_run_says_what_would_happen_and_makes_nothing() {
 
         let filter = of("tis");
         let policy = free();
-        let wanted = Wanted { filter: &filter, asked: "tis", policy: &policy, by: BY, items_max: 1000 };
+        let wanted =
+            Wanted { filter: &filter, asked: "tis", policy: &policy, by: BY, items_max: 1000, once: None };
         let Made::Plan(_, seen) = world.store.preview_plan(wanted).await.unwrap() else { panic!("nothing") };
         assert_eq!((seen.items, seen.keys, seen.waits, seen.releases), (2, 2, 2, 1));
         assert!(seen.fullest_keys.is_empty(), "each key has one");
@@ -113,7 +114,8 @@ async fn too_many_or_none_make_no_plan() {
     World::run(async |world| {
         dead(&world, &[good(1), good(2)]).await;
         let (none, two, policy) = (of("archive"), of("tis"), free());
-        let wanted = |filter, items_max| Wanted { filter, asked: "", policy: &policy, by: BY, items_max };
+        let wanted =
+            |filter, items_max| Wanted { filter, asked: "", policy: &policy, by: BY, items_max, once: None };
         assert!(matches!(world.store.make_plan(wanted(&none, 9)).await.unwrap(), Made::Nothing));
         assert!(matches!(world.store.make_plan(wanted(&two, 1)).await.unwrap(), Made::TooMany));
         assert!(matches!(world.store.make_plan(wanted(&two, 2)).await.unwrap(), Made::Plan(..)));
@@ -179,6 +181,47 @@ async fn a_second_click_does_nothing_and_is_not_in_the_trail() {
                 .unwrap();
         let trail: Vec<_> = trail.iter().map(|(action, actor)| (action.as_str(), actor.as_str())).collect();
         assert_eq!(trail, [("plan make", "a test"), ("plan start", "a test"), ("plan finish", "a test")]);
+        world
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_that_is_asked_for_twice_under_one_name_is_made_once() {
+    World::run(async |world| {
+        dead(&world, &[good(1), good(2), good(3).of("skipping")]).await;
+        let (tis, skipping) = (of("tis"), of("skipping"));
+        let policy = free();
+        let wanted =
+            |filter, asked, once| Wanted { filter, asked, policy: &policy, by: BY, items_max: 1000, once };
+        // as two clicks do: at once
+        let both = (0..8).map(|_| world.store.make_plan(wanted(&tis, "tis", Some("form 7"))));
+        let made = futures_util::future::join_all(both).await;
+        let (mut new, mut before) = (Vec::new(), Vec::new());
+        for made in made {
+            match made.unwrap() {
+                Made::Plan(plan, _) => new.push(plan.id),
+                Made::Before(plan) => before.push((plan.id, plan.items.all)),
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!((new.len(), before), (1, vec![(new[0], 2); 7]));
+        assert_eq!(world.count("select count(*) from plan").await, 1);
+        assert_eq!(world.count("select count(*) from audit where action = 'plan make'").await, 1);
+        let another = world.store.make_plan(wanted(&skipping, "skipping", Some("form 7"))).await.unwrap();
+        assert!(matches!(another, Made::Another(plan) if plan.id == new[0]));
+        // what makes no plan leaves the name to whoever asks next
+        let none = of("nobody");
+        let nothing = world.store.make_plan(wanted(&none, "nobody", Some("form 8"))).await.unwrap();
+        assert!(matches!(nothing, Made::Nothing));
+        let Made::Plan(other, seen) =
+            world.store.make_plan(wanted(&tis, "tis", Some("form 8"))).await.unwrap()
+        else {
+            panic!("no plan")
+        };
+        let also: Vec<_> = seen.also_in.iter().map(|also| (also.plan, also.items)).collect();
+        assert_eq!(also, [(new[0], 2)], "the same letters are in the first one");
+        assert_ne!(other.id, new[0]);
         world
     })
     .await;

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use waybill_store::audit::By;
 
 /// Who acts in a test that is not about who does.
-pub const BY: By<'static> = By::actor("a test");
+pub const BY: By<'static> = By::cli("a test");
 
 /// How long a test waits for what must come.
 pub const LIMIT: Duration = Duration::from_mins(1);

@@ -47,7 +47,7 @@ impl Decision {
 
     /// Who decides, and why.
     fn by<'a>(&'a self, viewer: &'a Viewer) -> By<'a> {
-        By::actor(&viewer.visitor.name).because(&self.reason)
+        viewer.by().because(&self.reason)
     }
 
     /// Back to where the form was; the page says what was done.
@@ -96,7 +96,7 @@ pub(crate) async fn undo(
     viewer: Viewer,
     Form(asked): Form<TakenBack>,
 ) -> Result<Redirect, Failure> {
-    let by = By::actor(&viewer.visitor.name).because(reason(&asked.reason)?);
+    let by = viewer.by().because(reason(&asked.reason)?);
     let how = How { grace: console.bounds().undo, out_of_order: asked.out_of_order.is_some(), by };
     let done = console.store().undo(&[asked.id], how).await?;
     match done.refused.first() {

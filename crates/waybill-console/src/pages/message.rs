@@ -83,8 +83,8 @@ pub(crate) async fn download(
     Ok((headers, bytes).into_response())
 }
 
-const fn look<'a>(viewer: &'a Viewer, id: Uuid, reason: &'a str, form: &'static str) -> Look<'a> {
-    Look { actor: viewer.visitor.name.as_str(), reason, address: viewer.caller.address.as_str(), id, form }
+fn look<'a>(viewer: &'a Viewer, id: Uuid, reason: &'a str, form: &'static str) -> Look<'a> {
+    Look { by: viewer.by().because(reason), id, form }
 }
 
 fn read_id(id: &str) -> Result<Uuid, Failure> {

@@ -1,10 +1,12 @@
-//! `GET /messages`: messages by source, state, time, failure, idempotency key or id.
+//! `GET /messages`: messages by source, state, time, failure, idempotency key or id. That somebody looks for
+//! a key is on the audit trail first, or nothing is looked for.
 
 use askama::Template;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
+use serde_json::json;
 use uuid::Uuid;
 use waybill_store::console::browse::{Filter, Listed};
 
@@ -95,6 +97,9 @@ pub(crate) async fn list(
         };
         console.store().browse(&filter, LISTED_MAX).await?
     } else {
+        // what is shown is found by a value that its sender chose, which may be about a person
+        let detail = json!({"by": [{"what": "idempotency-key"}], "since": since});
+        console.store().audit(viewer.by().on_messages("find message", &[], &detail)).await?;
         console.store().browse_key(&q, from.unwrap_or(DateTime::<Utc>::UNIX_EPOCH), LISTED_MAX).await?
     };
     let last = messages.last().filter(|_| messages.len() == LISTED_MAX as usize && q.is_empty());

@@ -18,6 +18,8 @@ pub(crate) mod users;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 
+use waybill_store::audit::{By, Via};
+
 use crate::failure::Failure;
 use crate::guard::{Caller, Visitor};
 use crate::view::Frame;
@@ -33,6 +35,16 @@ impl Viewer {
     /// The frame of a page for them.
     pub(crate) fn frame(&self, section: &'static str, title: &str) -> Frame {
         Frame::new(section, title, &self.visitor, &self.caller)
+    }
+
+    /// By which way they act, for the audit trail.
+    pub(crate) fn via(&self) -> Via<'_> {
+        Via::Console { address: &self.caller.address, session: self.visitor.session.as_deref() }
+    }
+
+    /// Who acts; why, is still to be said.
+    pub(crate) fn by(&self) -> By<'_> {
+        By::new(&self.visitor.name, self.via())
     }
 }
 

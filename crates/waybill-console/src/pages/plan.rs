@@ -11,9 +11,12 @@ use waybill_store::plan::{By, Made, Preview, Wanted};
 
 use super::letters::Letters;
 use super::{Viewer, reason};
-use crate::Console;
 use crate::failure::Failure;
 use crate::view::{self, Frame};
+use crate::{Console, secret};
+
+/// Characters of a form's own name.
+const ONCE_MAX: usize = 100;
 
 /// What is asked for, as the form has it.
 #[derive(Debug, Clone, Deserialize)]
@@ -31,6 +34,8 @@ pub(crate) struct Asked {
     reason: String,
     /// Items that the dry run counted.
     seen: String,
+    /// The form's own name: sent twice, it makes one plan.
+    once: String,
 }
 
 impl Default for Asked {
@@ -45,6 +50,7 @@ impl Default for Asked {
             stop: "10".to_owned(),
             reason: String::new(),
             seen: String::new(),
+            once: String::new(),
         }
     }
 }
@@ -88,9 +94,13 @@ impl Asked {
             return Err(Failure::Wrong(what.to_owned()));
         }
         let (filter, policy) = (self.letters.filter()?, self.policy()?);
-        let by = By { actor: &viewer.visitor.name, reason: reason(&self.reason)? };
+        let by = By { actor: &viewer.visitor.name, via: viewer.via(), reason: reason(&self.reason)? };
         let items_max = console.bounds().plan_items_max;
-        let wanted = Wanted { filter: &filter, asked: &filter.words(), policy: &policy, by, items_max };
+        let once = Some(self.once.trim()).filter(|once| keep && !once.is_empty());
+        if once.is_some_and(|once| once.chars().count() > ONCE_MAX) {
+            return Err(Failure::Wrong("The form is not ours. Nothing was done.".to_owned()));
+        }
+        let wanted = Wanted { filter: &filter, asked: &filter.words(), policy: &policy, by, items_max, once };
         let store = console.store();
         Ok(if keep { store.make_plan(wanted).await? } else { store.preview_plan(wanted).await? })
     }
@@ -102,6 +112,11 @@ fn none(made: &Made, console: &Console) -> Failure {
         Made::TooMany => Failure::Wrong(format!(
             "More than {} dead letters fit (plans.items_max): narrow the choice. Nothing was done.",
             console.bounds().plan_items_max
+        )),
+        Made::Another(plan) => Failure::Wrong(format!(
+            "Of this form plan {} was made already, and something else was in it. Run the dry run again. \
+             Nothing was done.",
+            plan.id
         )),
         _ => Failure::Wrong("No dead letter fits (any more). Nothing was done.".to_owned()),
     }
@@ -125,7 +140,10 @@ pub(crate) async fn preview(
 ) -> Result<Html<String>, Failure> {
     asked.letters = asked.letters.trimmed();
     match asked.make(&console, &viewer, false).await? {
-        Made::Plan(plan, preview) => page(&console, &viewer, asked, Some((preview, plan.asked))),
+        Made::Plan(plan, preview) => {
+            asked.once = secret::token()?;
+            page(&console, &viewer, asked, Some((preview, plan.asked)))
+        }
         other => Err(none(&other, &console)),
     }
 }
@@ -142,7 +160,10 @@ pub(crate) async fn make(
         return Err(Failure::Wrong(what.to_owned()));
     };
     match asked.make(&console, &viewer, true).await? {
-        Made::Plan(plan, _) => Ok(Redirect::to(&format!("/plans/{}?seen={seen}", plan.id))),
+        // the second of two clicks gets what the first one made
+        Made::Plan(plan, _) | Made::Before(plan) => {
+            Ok(Redirect::to(&format!("/plans/{}?seen={seen}", plan.id)))
+        }
         other => Err(none(&other, &console)),
     }
 }

@@ -119,7 +119,7 @@ pub(crate) async fn order(
 ) -> Result<Redirect, Failure> {
     let known = Verb::ALL.into_iter().find(|verb| verb.as_str() == order.verb);
     let verb = known.ok_or_else(|| Failure::Wrong("A plan takes no such order.".to_owned()))?;
-    let by = By { actor: &viewer.visitor.name, reason: reason(&order.reason)? };
+    let by = By { actor: &viewer.visitor.name, via: viewer.via(), reason: reason(&order.reason)? };
     let most = console.bounds().plans_active_max;
     match console.store().move_plan(read_id(&id)?, verb, by, most).await? {
         Moved::Done(plan) => Ok(Redirect::to(&format!("/plans/{}", plan.id))),

@@ -4,7 +4,6 @@
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::{Html, Redirect};
-use waybill_store::audit::By;
 use waybill_store::console::session::Listed;
 use waybill_store::console::user::User;
 
@@ -38,7 +37,6 @@ pub(crate) async fn log_out(
     viewer: Viewer,
     Path(name): Path<String>,
 ) -> Result<Redirect, Failure> {
-    let by = By::actor(&viewer.visitor.name);
-    console.store().close_console_sessions(&name, by).await?;
+    console.store().close_console_sessions(&name, viewer.by()).await?;
     Ok(Redirect::to("/users"))
 }

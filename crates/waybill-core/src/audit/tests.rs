@@ -7,6 +7,8 @@ use super::*;
 fn entry(position: i64, previous: Hash) -> Entry {
     let mut entry = Entry {
         position,
+        // the older ones are as they were written
+        version: if position < 3 { 1 } else { 2 },
         previous,
         hash: [0; 32],
         id: position * 3,
@@ -17,6 +19,9 @@ fn entry(position: i64, previous: Hash) -> Entry {
         subjects: vec![Uuid::from_u128(7)],
         source: (position % 2 == 0).then(|| "tis".to_owned()),
         detail: "{}".to_owned(),
+        via: (position > 2).then(|| "console".to_owned()),
+        address: (position > 3).then(|| "192.0.2.1".to_owned()),
+        session: None,
     };
     entry.hash = entry.computed();
     entry
@@ -76,6 +81,11 @@ fn each_kind_of_tampering_is_told() {
         Kind::Changed,
     );
     check(|trail| trail[0].subjects.clear(), 1, Kind::Changed);
+    check(|trail| trail[0].via = Some("cli".to_owned()), 1, Kind::Changed);
+    check(|trail| trail[1].version = 2, 2, Kind::Changed);
+    check(|trail| trail[3].via = Some("cli".to_owned()), 4, Kind::Changed);
+    check(|trail| trail[3].session = trail[3].address.take(), 4, Kind::Changed);
+    check(|trail| trail[4].version = 3, 5, Kind::Changed);
     check(|trail| drop(trail.remove(2)), 3, Kind::Removed);
     check(|trail| drop(trail.remove(0)), 1, Kind::Removed);
     check(

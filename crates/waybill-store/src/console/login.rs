@@ -2,6 +2,8 @@
 //!
 //! Only failures count, and one that was refused unheard does not: so nobody can lock a person out
 //! for longer than the window, and not at all from an address at which that person has logged in.
+//!
+//! What was typed for a name never comes here, only its keyed hash: people type passwords there.
 
 use crate::{Store, StoreError};
 

@@ -7,11 +7,21 @@ use serde::Serialize;
 use serde_json::json;
 use sqlx::Row as _;
 
-use crate::audit::{self, By};
+use waybill_core::credential::hex;
+
+use crate::audit::{self, By, Via};
 use crate::{Store, StoreError};
 
 /// How exactly `seen_at` is kept, so that reading a page is not always a write.
 const SEEN_EVERY_S: f64 = 30.0;
+
+/// Bytes of a token's SHA-256 that name its session; they do not give the token away.
+const NAME_BYTES: usize = 6;
+
+/// What the session with this token (its SHA-256) is called on the audit trail.
+pub fn name(token: &[u8; 32]) -> String {
+    hex(&token[..NAME_BYTES])
+}
 
 /// Whose session it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +35,8 @@ pub struct Session {
 /// A session, as listed.
 #[derive(Debug, Clone, Serialize)]
 pub struct Listed {
+    /// What it is called on the audit trail.
+    pub session: String,
     /// The user.
     pub name: String,
     /// From where it was opened.
@@ -43,7 +55,7 @@ impl Store {
     pub async fn open_console_session(
         &self,
         token: &[u8; 32],
-        name: &str,
+        user: &str,
         password: &str,
         address: &str,
         lasts: Duration,
@@ -56,7 +68,7 @@ impl Store {
              where name = $2 and password = $5 and not disabled for share",
         )
         .bind(&token[..])
-        .bind(name)
+        .bind(user)
         .bind(address)
         .bind(lasts.as_secs_f64())
         .bind(password)
@@ -66,8 +78,9 @@ impl Store {
         if opened == 0 {
             return Ok(false);
         }
-        let detail = json!({"address": address});
-        audit::write(&mut transaction, By::actor(name).on_messages("log in", &[], &detail)).await?;
+        let session = name(token);
+        let by = By::new(user, Via::Console { address, session: Some(&session) });
+        audit::write(&mut transaction, by.on_messages("log in", &[], &json!({}))).await?;
         transaction.commit().await?;
         Ok(true)
     }
@@ -101,27 +114,33 @@ impl Store {
         Ok(Some(Session { name: row.try_get("name")?, role: row.try_get("role")? }))
     }
 
-    /// Ends the session with this token, if there is one.
-    pub async fn close_console_session(&self, token: &[u8; 32]) -> Result<(), StoreError> {
-        sqlx::query("delete from console_session where token = $1")
+    /// Ends the session with this token, if there is one: whose it is logs out.
+    pub async fn close_console_session(&self, token: &[u8; 32], by: By<'_>) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        let closed = sqlx::query("delete from console_session where token = $1")
             .bind(&token[..])
-            .execute(self.pool())
-            .await?;
+            .execute(&mut *transaction)
+            .await?
+            .rows_affected();
+        if closed > 0 {
+            audit::write(&mut transaction, by.on_messages("log out", &[], &json!({}))).await?;
+        }
+        transaction.commit().await?;
         Ok(())
     }
 
     /// Ends every session of a user; how many there were.
-    pub async fn close_console_sessions(&self, name: &str, by: By<'_>) -> Result<u64, StoreError> {
+    pub async fn close_console_sessions(&self, user: &str, by: By<'_>) -> Result<u64, StoreError> {
         let mut transaction = self.begin().await?;
         let closed = sqlx::query("delete from console_session where name = $1")
-            .bind(name)
+            .bind(user)
             .execute(&mut *transaction)
             .await?
             .rows_affected();
         if closed == 0 {
             return Ok(0);
         }
-        let detail = json!({"user": name, "sessions": closed});
+        let detail = json!({"user": user, "sessions": closed});
         audit::write(&mut transaction, by.on_messages("end sessions", &[], &detail)).await?;
         transaction.commit().await?;
         Ok(closed)
@@ -130,7 +149,7 @@ impl Store {
     /// The open sessions, the one used last first, up to `limit`.
     pub async fn console_sessions(&self, limit: u32) -> Result<Vec<Listed>, StoreError> {
         let rows = sqlx::query(
-            "select name, address, created_at, seen_at, expires_at from console_session
+            "select token, name, address, created_at, seen_at, expires_at from console_session
              where expires_at > now() order by seen_at desc limit $1",
         )
         .bind(i64::from(limit))
@@ -138,7 +157,12 @@ impl Store {
         .await?;
         rows.iter()
             .map(|row| {
+                let token: Vec<u8> = row.try_get("token")?;
+                let token = token
+                    .try_into()
+                    .map_err(|_| StoreError::Bug("a session's token is not 32 bytes".to_owned()))?;
                 Ok(Listed {
+                    session: name(&token),
                     name: row.try_get("name")?,
                     address: row.try_get("address")?,
                     created_at: row.try_get("created_at")?,

@@ -1,4 +1,5 @@
-//! Making a plan: exactly the dead letters that one statement sees, and what waits behind them.
+//! Making a plan: exactly the dead letters that one statement sees, and what waits behind them. Whoever
+//! names it gets one plan under that name, however often they ask.
 
 use sqlx::{Postgres, Transaction};
 use waybill_core::plan::Policy;
@@ -25,6 +26,8 @@ pub struct Wanted<'a> {
     pub by: By<'a>,
     /// Items, at most.
     pub items_max: u32,
+    /// A name of its own (1 to 100 characters): a second one of that name is not made.
+    pub once: Option<&'a str>,
 }
 
 /// What came of it.
@@ -32,6 +35,10 @@ pub struct Wanted<'a> {
 pub enum Made {
     /// It is made, or would be.
     Plan(Box<Plan>, Preview),
+    /// It was made before, under the same name and of the same filter and policy; nothing was made now.
+    Before(Box<Plan>),
+    /// Under that name another plan was made: this one, of something else. Nothing was made now.
+    Another(Box<Plan>),
     /// No dead letter matches.
     Nothing,
     /// More than may be in one plan; nothing was made.
@@ -65,7 +72,9 @@ impl Store {
             .bind(WORK_MEM)
             .execute(&mut *transaction)
             .await?;
-        let id = begin(&mut transaction, &wanted).await?;
+        let Some(id) = begin(&mut transaction, &wanted).await? else {
+            return self.made_before(transaction, &wanted).await;
+        };
         let items = pick(&mut transaction, id, &wanted).await?;
         if items == 0 {
             return Ok(Made::Nothing);
@@ -92,16 +101,31 @@ impl Store {
         }
         Ok(Made::Plan(Box::new(plan), seen))
     }
+
+    /// The plan that has the name already.
+    async fn made_before(
+        &self,
+        mut transaction: Transaction<'static, Postgres>,
+        wanted: &Wanted<'_>,
+    ) -> Result<Made, StoreError> {
+        let row =
+            sqlx::query(select!("where once = $1")).bind(wanted.once).fetch_one(&mut *transaction).await?;
+        let plan = Box::new(read(&row)?);
+        let is_same = plan.asked == wanted.asked && plan.policy == *wanted.policy;
+        Ok(if is_same { Made::Before(plan) } else { Made::Another(plan) })
+    }
 }
 
+/// The number of a new plan; none: there is one of that name. Waits for whoever is making it just now.
 async fn begin(
     transaction: &mut Transaction<'static, Postgres>,
     wanted: &Wanted<'_>,
-) -> Result<i64, StoreError> {
+) -> Result<Option<i64>, StoreError> {
     let Wanted { policy, by, asked, .. } = wanted;
     Ok(sqlx::query_scalar(
-        "insert into plan (made_by, reason, asked, canary, confirm, rate_per_s, stop_share)
-         values ($1, $2, $3, $4, $5, $6, $7) returning id",
+        "insert into plan (made_by, reason, asked, canary, confirm, rate_per_s, stop_share, once)
+         values ($1, $2, $3, $4, $5, $6, $7, $8)
+         on conflict (once) where once is not null do nothing returning id",
     )
     .bind(by.actor)
     .bind(by.reason)
@@ -110,7 +134,8 @@ async fn begin(
     .bind(policy.confirm)
     .bind(policy.rate_per_s)
     .bind(policy.stop_share)
-    .fetch_one(&mut **transaction)
+    .bind(wanted.once)
+    .fetch_optional(&mut **transaction)
     .await?)
 }
 

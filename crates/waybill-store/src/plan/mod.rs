@@ -23,12 +23,12 @@ use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{Postgres, Row as _, Transaction};
 use waybill_core::plan::{Policy, State, Tally};
 
-use crate::audit::{self, Act};
+use crate::audit::{self, Act, Via};
 use crate::{Store, StoreError};
 
 pub use make::{Made, Wanted};
 pub use outcome::Settled;
-pub use preview::{Key, Part, Preview};
+pub use preview::{AlsoIn, Key, Part, Preview};
 pub use report::{Count, Report};
 pub use turn::Turn;
 pub use verb::Moved;
@@ -38,6 +38,8 @@ pub use verb::Moved;
 pub struct By<'a> {
     /// Who.
     pub actor: &'a str,
+    /// By which way.
+    pub via: Via<'a>,
     /// Why, in their words.
     pub reason: &'a str,
 }
@@ -214,6 +216,7 @@ async fn note(
     });
     let act = Act {
         actor: by.actor,
+        via: by.via,
         action: &format!("plan {action}"),
         reason: by.reason,
         // the items are in the ledger, under the plan's number

@@ -4,6 +4,7 @@ use sqlx::{Postgres, Transaction};
 use waybill_core::plan::{State, Verdict, judge};
 
 use super::{By, Plan, lock, note, read, select};
+use crate::audit::Via;
 use crate::record::expect;
 use crate::{Store, StoreError};
 
@@ -152,6 +153,6 @@ async fn move_on(
         State::Ready => "the canary came out well",
         _ => "every item had its outcome",
     });
-    note(transaction, &after, action, By { actor, reason }).await?;
+    note(transaction, &after, action, By { actor, via: Via::Serve, reason }).await?;
     Ok(Some(to))
 }

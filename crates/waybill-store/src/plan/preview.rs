@@ -29,6 +29,18 @@ pub struct Preview {
     /// Those of them that it would release, if every item recovers: the rest waits behind other
     /// dead letters too.
     pub releases: i64,
+    /// Of its items, those that wait for their turn in other plans that have not ended: the plan whose turn
+    /// comes first replays them, the other skips them. The newest plans first; at most 50.
+    pub also_in: Vec<AlsoIn>,
+}
+
+/// Items that are in another plan too.
+#[derive(Debug, Clone, Serialize)]
+pub struct AlsoIn {
+    /// That plan.
+    pub plan: i64,
+    /// How many.
+    pub items: i64,
 }
 
 /// Items that are alike.
@@ -67,6 +79,13 @@ from (select fingerprint, count(*) as items, min(seq) as first
 join dead_group g on g.fingerprint = part.fingerprint
 order by part.items desc, part.first";
 
+const ALSO_IN: &str = "
+select p.id, count(*) from plan p
+join plan_item o on o.plan = p.id and o.state = 'waiting'
+join plan_item i on i.plan = $1 and i.seq = o.seq and i.dead_at = o.dead_at
+where p.id <> $1 and p.ended_at is null
+group by p.id order by p.id desc limit $2";
+
 /// Reads what the plan `id` would do, in the transaction that made it.
 pub(super) async fn preview(
     connection: &mut PgConnection,
@@ -76,8 +95,11 @@ pub(super) async fn preview(
 ) -> Result<Preview, StoreError> {
     let parts: Vec<(String, String, String, i64, i64, String)> =
         sqlx::query_as(PARTS).bind(id).bind(SHOWN_MAX).fetch_all(&mut *connection).await?;
+    let also_in: Vec<(i64, i64)> =
+        sqlx::query_as(ALSO_IN).bind(id).bind(SHOWN_MAX).fetch_all(&mut *connection).await?;
     Ok(Preview {
         items,
+        also_in: also_in.into_iter().map(|(plan, items)| AlsoIn { plan, items }).collect(),
         parts: parts
             .into_iter()
             .map(|(source, kind, reason, group, items, example)| Part {

@@ -4,8 +4,9 @@ use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 use uuid::Uuid;
 use waybill_core::audit::Head;
+use waybill_store::audit::Via;
 
-use super::Output;
+use super::{Export, Output, words};
 
 /// Commands on the audit trail.
 #[derive(Debug, Subcommand)]
@@ -15,6 +16,9 @@ pub enum Audit {
         /// Which acts.
         #[command(flatten)]
         acts: Box<Acts>,
+        /// Where to, instead.
+        #[command(flatten)]
+        export: Export,
         /// How to print.
         #[command(flatten)]
         output: Output,
@@ -33,6 +37,12 @@ pub enum Audit {
 /// Which acts to list; whose, says `--actor`.
 #[derive(Debug, Clone, Args)]
 pub struct Acts {
+    /// By this way: the command line, the console, or `waybill serve` by itself.
+    #[arg(long, value_parser = Via::NAMES)]
+    pub via: Option<String>,
+    /// In this session of the console.
+    #[arg(long)]
+    pub session: Option<String>,
     /// Of this action, for instance "view body".
     #[arg(long)]
     pub action: Option<String>,
@@ -54,4 +64,7 @@ pub struct Acts {
     /// At most this many.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub limit: u32,
+    /// Why they are taken out, for the audit trail.
+    #[arg(long, value_parser = words, requires = "csv")]
+    pub reason: Option<String>,
 }

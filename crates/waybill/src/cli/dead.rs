@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use uuid::Uuid;
 use waybill_store::dead::Cursor;
 
-use super::{Letters, NewPlan, Output, reason};
+use super::{Export, Letters, NewPlan, Output, reason};
 
 /// Commands on dead letters.
 #[derive(Debug, Subcommand)]
@@ -34,6 +34,12 @@ pub enum Dead {
         /// At most this many.
         #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
         limit: u32,
+        /// Where to, instead.
+        #[command(flatten)]
+        export: Export,
+        /// Why they are taken out, for the audit trail.
+        #[arg(long, value_name = "REASON", value_parser = reason, requires = "csv")]
+        why: Option<String>,
         /// How to print.
         #[command(flatten)]
         output: Output,
@@ -47,7 +53,9 @@ pub enum Dead {
         output: Output,
     },
     /// Give dead letters another try: due again, in their old place, with a fresh allowance of attempts.
-    /// These at once, or by a plan all that match.
+    /// These at once, or by a plan all that match. The same again makes a second plan, unless both say the same
+    /// --once: a letter that is in two plans is replayed by the one whose turn comes first, and skipped by the
+    /// other.
     Replay {
         /// The messages' ids.
         #[arg(required_unless_present = "why")]

@@ -6,7 +6,7 @@ use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use clap::Args;
 use uuid::Uuid;
 
-use super::{Output, words};
+use super::{Export, Output, words};
 
 /// Everything given must hold. VALUE may stand on the command line, where the shell's history and the
 /// list of processes show it; `-` reads it from standard input, `@FILE` from a file.
@@ -58,6 +58,12 @@ pub struct Find {
     /// Why, for the audit trail.
     #[arg(long, value_parser = words)]
     pub reason: Option<String>,
+    /// Where to, instead.
+    #[command(flatten)]
+    pub export: Export,
+    /// In the CSV, the senders' keys as they are; they may hold a patient's number. Without it, their hashes.
+    #[arg(long, requires = "csv", requires = "reason")]
+    pub keys: bool,
     /// How to print.
     #[command(flatten)]
     pub output: Output,
@@ -84,6 +90,10 @@ pub struct Pack {
     /// Why, for the audit trail.
     #[arg(long, value_parser = words, requires = "from")]
     pub reason: Option<String>,
+    /// With the senders' keys as they are, for a partner who knows its messages by them; they may hold a
+    /// patient's number. Without it, their hashes.
+    #[arg(long, requires = "from", requires = "reason")]
+    pub keys: bool,
 }
 
 /// The forms of the incident pack.

@@ -16,7 +16,7 @@ mod who;
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::terminal::Colour;
 
@@ -144,12 +144,38 @@ pub enum Command {
     Man(Manual),
 }
 
+/// Every command, for instance `dead replay`: for whoever checks what each leaves on the audit trail.
+pub fn all() -> Vec<String> {
+    fn walk(command: &clap::Command, before: &str, found: &mut Vec<String>) {
+        for sub in command.get_subcommands() {
+            let path = format!("{before}{}", sub.get_name());
+            if sub.has_subcommands() {
+                walk(sub, &format!("{path} "), found);
+            } else {
+                found.push(path);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    walk(&Arguments::command(), "", &mut found);
+    found
+}
+
 /// How to print.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct Output {
     /// Print JSON for machines.
     #[arg(long)]
     pub json: bool,
+}
+
+/// To take a list out.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Export {
+    /// Write the list as CSV to this new file, or to standard output (`-`); that it was taken, by which filter
+    /// and how many is on the audit trail first.
+    #[arg(long, value_name = "FILE", conflicts_with = "json")]
+    pub csv: Option<PathBuf>,
 }
 
 /// Where the processes' admin ports are.

@@ -80,6 +80,10 @@ pub struct NewPlan {
     /// Stop when more than this share fails again (0 to 1; 1 never stops).
     #[arg(long, value_name = "SHARE", default_value_t = 0.1, requires = "why")]
     pub stop_at: f64,
+    /// Make one plan under this name of your choosing, however often it is asked for: the same command again
+    /// shows the plan that the first one made.
+    #[arg(long, value_name = "NAME", requires = "why", conflicts_with = "key", value_parser = once)]
+    pub once: Option<String>,
     /// Show what the plan would do, and make none.
     #[arg(long, requires = "why", conflicts_with_all = ["start", "watch"])]
     pub dry_run: bool,
@@ -89,6 +93,12 @@ pub struct NewPlan {
     /// Start it, and stay until it ends, stops, or waits for a person.
     #[arg(long, requires = "why")]
     pub watch: bool,
+}
+
+/// A plan's own name.
+fn once(text: &str) -> Result<String, &'static str> {
+    let text = text.trim();
+    if (1..=100).contains(&text.chars().count()) { Ok(text.to_owned()) } else { Err("1 to 100 characters") }
 }
 
 impl NewPlan {

@@ -28,6 +28,12 @@ impl Who {
         environment.into_iter().flatten().map(str::trim).find(says)
     }
 
+    /// The same without `--actor`, where that says something else.
+    #[must_use]
+    pub fn unsaid(&self) -> Self {
+        Self { actor: None, ..self.clone() }
+    }
+
     /// As [`Who::stated`]; where nothing is said at all, as in many containers, the number of the
     /// process's user.
     pub fn acting(&self) -> Option<String> {

@@ -57,7 +57,7 @@ pub(super) async fn run(
         }
         let stored: Vec<Key> = keys.iter().map(|(stored, _)| stored.clone()).collect();
         let said = format!("applying {} source(s), {} new key(s)", wanted.len(), keys.len());
-        progress::during(&said, store.apply(&wanted, &stored, By::actor(&actor))).await?;
+        progress::during(&said, store.apply(&wanted, &stored, By::cli(&actor))).await?;
     }
     let key_of = |name: &str| {
         let found = keys.iter().find(|(stored, _)| stored.source == name);

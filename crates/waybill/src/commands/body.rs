@@ -16,7 +16,7 @@ use waybill_core::hl7::{Header, Message};
 use waybill_core::mask::{self, inert_json};
 use waybill_core::source::Source;
 use waybill_store::Store;
-use waybill_store::audit::Act;
+use waybill_store::audit::By;
 use waybill_store::body::Body;
 
 use super::Ended;
@@ -98,7 +98,7 @@ pub(super) async fn may_show(
         return Ok(false);
     };
     let Looked { action, subjects, source, detail } = &looked;
-    let act = Act { actor, action, reason, subjects, source: Some(source), detail };
+    let act = By::cli(actor).because(reason).on_messages(action, subjects, detail).of(source);
     store.audit(act).await.context("nothing is shown: the audit trail cannot be written")?;
     Ok(true)
 }

@@ -5,6 +5,7 @@ mod filter;
 mod list;
 mod show;
 
+use anyhow::Context as _;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::json;
 use uuid::Uuid;
@@ -14,20 +15,25 @@ use waybill_store::dead::Filter;
 use waybill_store::decide::DECIDED_MAX;
 
 use super::{Ended, edit, nobody, plan, progress, undo};
-use crate::cli::{Dead, Output, Who};
+use crate::cli::{Dead, Letters, Output, Who};
 use crate::config::Config;
 use crate::table;
 
 pub(super) async fn run(store: &Store, config: &Config, command: Dead, who: &Who) -> anyhow::Result<Ended> {
     match command {
-        Dead::Groups { letters, limit, output } => match filter::filter(store, &letters).await? {
+        Dead::Groups { letters, limit, output } => match looked_for(store, &letters, who).await? {
             Ok(filter) => list::groups(store, &filter, limit, output).await,
-            Err(mistake) => Ok(refused(&mistake)),
+            Err(ended) => Ok(ended),
         },
-        Dead::List { letters, after, limit, output } => match filter::filter(store, &letters).await? {
-            Ok(filter) => list::list(store, &filter, (after, limit), output).await,
-            Err(mistake) => Ok(refused(&mistake)),
-        },
+        Dead::List { letters, after, limit, export, why, output } => {
+            match looked_for(store, &letters, who).await? {
+                Ok(filter) if export.csv.is_some() => {
+                    list::take_out(store, &filter, (after, limit), (&export, why.as_deref()), who).await
+                }
+                Ok(filter) => list::list(store, &filter, (after, limit), output).await,
+                Err(ended) => Ok(ended),
+            }
+        }
         Dead::Show { id, output } => show::show(store, id, output).await,
         Dead::Replay { ids, letters, plan, output } => {
             let Some(actor) = who.acting() else { return Ok(nobody()) };
@@ -36,7 +42,7 @@ pub(super) async fn run(store: &Store, config: &Config, command: Dead, who: &Who
                     plan::make(store, config, &filter, &plan, &actor, output).await
                 }
                 Ok(filter) if filter == Filter::default() => {
-                    replay(store, &ids, By { actor: &actor, reason: plan.why.as_deref() }, output).await
+                    replay(store, &ids, By::cli(&actor).because_of(plan.why.as_deref()), output).await
                 }
                 Ok(_) => Ok(refused("either ids, or a filter and --why")),
                 Err(mistake) => Ok(refused(&mistake)),
@@ -44,11 +50,26 @@ pub(super) async fn run(store: &Store, config: &Config, command: Dead, who: &Who
         }
         Dead::Discard { ids, reason, output } => {
             let Some(actor) = who.acting() else { return Ok(nobody()) };
-            discard(store, &ids, By::actor(&actor).because(&reason), output).await
+            discard(store, &ids, By::cli(&actor).because(&reason), output).await
         }
         Dead::Undo(arguments) => undo::run(store, config.discard.grace(), &arguments, who).await,
         Dead::Edit(arguments) => edit::run(store, &arguments, who).await,
     }
+}
+
+/// The filter. Who looks for an ordering key, which may be a patient, is on the audit trail first.
+async fn looked_for(store: &Store, letters: &Letters, who: &Who) -> anyhow::Result<Result<Filter, Ended>> {
+    let filter = match filter::filter(store, letters).await? {
+        Ok(filter) => filter,
+        Err(mistake) => return Ok(Err(refused(&mistake))),
+    };
+    if let (Some(_), Some(source)) = (filter.key, &filter.source) {
+        let Some(actor) = who.acting() else { return Ok(Err(nobody())) };
+        let detail = json!({"by": [{"what": "ordering key"}]});
+        let act = By::cli(&actor).on_messages("find dead letters", &[], &detail).of(source);
+        store.audit(act).await.context("nothing is looked for: the audit trail cannot be written")?;
+    }
+    Ok(Ok(filter))
 }
 
 /// Asked for what cannot be.

@@ -10,6 +10,7 @@ use waybill_core::accept::Acceptable;
 use waybill_core::source::Source;
 use waybill_core::{correction, difference};
 use waybill_store::Store;
+use waybill_store::audit::Via;
 use waybill_store::edit::{Correction, Editable, Edited};
 
 use super::{Ended, body, nobody};
@@ -125,6 +126,7 @@ async fn carry_out(store: &Store, arguments: &Edit, actor: &str, plan: &Plan) ->
         body: &plan.body,
         difference: &plan.difference,
         actor,
+        via: Via::Cli,
         reason: &arguments.reason,
         out_of_order: arguments.out_of_order,
     };

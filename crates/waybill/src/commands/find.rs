@@ -10,11 +10,13 @@ use serde_json::{Value, json};
 use waybill_core::accept::dedupe_prefix;
 use waybill_core::credential::{Pepper, hex};
 use waybill_core::find::{BlindIndex, Entry, Facet, Named};
-use waybill_store::audit::Act;
+use waybill_core::mask;
+use waybill_store::audit::By;
 use waybill_store::find::{Hit, Search};
 use waybill_store::find_index::Progress;
 use waybill_store::{Store, StoreError};
 
+use super::export::{self, List};
 use super::{Ended, nobody};
 use crate::cli::{Find, Output, Who};
 use crate::table;
@@ -40,6 +42,10 @@ pub(super) async fn run(
     let index = pepper.and_then(BlindIndex::new);
     let mut entries = Vec::new();
     let mut progress = None;
+    if named.is_empty() && find.idempotency_key.is_some() {
+        let Some(actor) = who.acting() else { return Ok(nobody()) };
+        record(store, &find, &actor, &[], &[]).await?;
+    }
     if !named.is_empty() {
         let Some(index) = &index else {
             eprintln!(
@@ -65,6 +71,9 @@ pub(super) async fn run(
     let mut hits = store.find(&search).await.map_err(explained)?;
     let more = hits.len() > find.limit as usize;
     hits.truncate(find.limit as usize);
+    if find.export.csv.is_some() {
+        return take_out(store, who, &find, &hits, more).await;
+    }
     print(&hits, more, progress.as_ref(), find.output)?;
     Ok(if hits.is_empty() { Ended::Nothing } else { Ended::Done })
 }
@@ -120,7 +129,7 @@ async fn record(
     named: &[Named],
     entries: &[Entry],
 ) -> anyhow::Result<()> {
-    let by: Vec<Value> = named
+    let mut by: Vec<Value> = named
         .iter()
         .zip(entries)
         .map(|(named, entry)| {
@@ -128,11 +137,71 @@ async fn record(
                    "with_authority": named.authority.is_some()})
         })
         .collect();
-    let detail = json!({"by": by, "from": find.from, "to": find.to, "state": find.state, "kind": find.kind});
-    let reason = find.reason.as_deref().unwrap_or(NO_REASON);
-    let (source, subjects) = (find.source.as_deref(), &[][..]);
-    let act = Act { actor, action: "find message", reason, subjects, source, detail: &detail };
+    if find.idempotency_key.is_some() {
+        by.push(json!({"what": "idempotency-key"}));
+    }
+    let mut detail = filter(find);
+    detail["by"] = Value::Array(by);
+    let act = By::cli(actor).because(find.reason.as_deref().unwrap_or(NO_REASON));
+    let act = act.on_messages("find message", &[], &detail);
+    let act = find.source.as_deref().map_or(act, |source| act.of(source));
     store.audit(act).await.context("nothing is looked for: the audit trail cannot be written")
+}
+
+/// What else narrows the search; no value out of a body, and no sender's key.
+fn filter(find: &Find) -> Value {
+    json!({"id": find.id, "from": find.from, "to": find.to, "state": find.state, "kind": find.kind})
+}
+
+/// Takes what was found out, as CSV.
+async fn take_out(store: &Store, who: &Who, find: &Find, hits: &[Hit], more: bool) -> anyhow::Result<Ended> {
+    let rows = hits.iter().map(|hit| {
+        let text = |value: Option<&String>| value.cloned().unwrap_or_default();
+        let key =
+            hit.idempotency_key.as_deref().map(|key| if find.keys { key.to_owned() } else { mask::key(key) });
+        vec![
+            hit.id.to_string(),
+            hit.source.clone(),
+            hit.kind.clone(),
+            hit.received_at.to_rfc3339(),
+            hit.state.clone().unwrap_or_else(|| "no place".to_owned()),
+            hit.attempts.unwrap_or_default().to_string(),
+            hit.finished_at.map(|at| at.to_rfc3339()).unwrap_or_default(),
+            key.unwrap_or_default(),
+            text(hit.error_class.as_ref()),
+            text(hit.error_reason.as_ref()),
+        ]
+    });
+    let mut narrowed = filter(find);
+    narrowed["limit"] = json!(find.limit);
+    narrowed["after"] = json!(find.after);
+    narrowed["by_value"] = json!(
+        [&find.control_id, &find.patient, &find.visit, &find.key, &find.idempotency_key]
+            .iter()
+            .any(|by| by.is_some())
+    );
+    let list = List {
+        action: "export messages",
+        filter: narrowed,
+        source: find.source.as_deref(),
+        reason: find.reason.as_deref(),
+        keys: find.keys,
+        header: &[
+            "id",
+            "source",
+            "kind",
+            "received_at",
+            "state",
+            "attempts",
+            "finished_at",
+            "idempotency_key",
+            "class",
+            "reason",
+        ],
+        rows: rows.collect(),
+        more,
+    };
+    export::write(store, who, &find.export, list).await
 }
 
 fn search(find: &Find, entries: Vec<Entry>) -> Search {

@@ -8,6 +8,7 @@ mod dead;
 mod difference;
 mod doctor;
 mod edit;
+mod export;
 mod find;
 mod manual;
 mod message;

@@ -120,7 +120,7 @@ async fn account(store: &Store, actor: &str, misfits: impl Iterator<Item = &Misf
         return Ok(());
     }
     let detail = serde_json::json!({});
-    let act = By::actor(actor).on_messages("repair", &ids, &detail);
+    let act = By::cli(actor).on_messages("repair", &ids, &detail);
     store.audit(act).await.context("nothing is mended: the audit trail cannot be written")
 }
 

@@ -24,7 +24,10 @@ pub(super) async fn run(store: &Store, id: Uuid, output: Output) -> anyhow::Resu
             step.at.to_rfc3339_opts(SecondsFormat::Millis, true),
             duration(step.after_s),
             step.what.clone(),
-            step.by.clone().unwrap_or_default(),
+            match (&step.by, &step.via) {
+                (Some(by), Some(via)) => format!("{by} ({via})"),
+                (by, _) => by.clone().unwrap_or_default(),
+            },
             step.detail.clone().unwrap_or_default(),
         ]
     });

@@ -20,7 +20,7 @@ pub(super) async fn run(
     who: &Who,
 ) -> anyhow::Result<Ended> {
     let Some(actor) = who.acting() else { return Ok(nobody()) };
-    let by = By { actor: &actor, reason: arguments.reason.as_deref() };
+    let by = By::cli(&actor).because_of(arguments.reason.as_deref());
     let how = How { grace, out_of_order: arguments.out_of_order, by };
     let mut done = Undone::default();
     let all = arguments.ids.len();

@@ -26,7 +26,7 @@ pub(super) async fn run(store: &Store, command: User, who: &Who) -> anyhow::Resu
         _ => {}
     }
     let Some(actor) = who.acting() else { return Ok(nobody()) };
-    change(store, command, By::actor(&actor)).await
+    change(store, command, By::cli(&actor)).await
 }
 
 async fn change(store: &Store, command: User, by: By<'_>) -> anyhow::Result<Ended> {
@@ -156,9 +156,12 @@ async fn sessions(store: &Store, output: Output) -> anyhow::Result<Ended> {
         let rows = sessions.iter().map(|session| {
             let times = [session.created_at, session.seen_at, session.expires_at];
             let times = times.map(|at| at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true));
-            [session.name.clone(), session.address.clone()].into_iter().chain(times).collect()
+            [session.name.clone(), session.session.clone(), session.address.clone()]
+                .into_iter()
+                .chain(times)
+                .collect()
         });
-        println!("{}", table::table(&["user", "from", "opened", "last used", "ends"], rows));
+        println!("{}", table::table(&["user", "session", "from", "opened", "last used", "ends"], rows));
     }
     Ok(if sessions.is_empty() { Ended::Nothing } else { Ended::Done })
 }

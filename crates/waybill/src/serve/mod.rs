@@ -83,7 +83,9 @@ pub async fn start(config: Config, lifecycle: &Lifecycle) -> anyhow::Result<Addr
         undo: config.discard.grace(),
     };
     start_sweeps(&config, lifecycle, store, directory, (broker, api))?;
-    let console = waybill_console::start(config.console, bounds, console_store, known, lifecycle).await?;
+    let pepper = config.pepper.as_ref();
+    let console =
+        waybill_console::start(config.console, bounds, pepper, console_store, known, lifecycle).await?;
     Ok(Addresses { admin, console })
 }
 

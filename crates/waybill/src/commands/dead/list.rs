@@ -1,11 +1,13 @@
 //! `waybill dead groups` and `waybill dead list`.
 
+use serde_json::json;
 use waybill_store::Store;
 use waybill_store::dead::{Cursor, DeadLetter, Filter, Group, HOLDS_MAX};
 
 use super::when;
-use crate::cli::Output;
+use crate::cli::{Export, Output, Who};
 use crate::commands::Ended;
+use crate::commands::export::{self, List};
 use crate::table;
 
 pub(super) async fn groups(
@@ -63,6 +65,53 @@ pub(super) async fn list(
         }
     }
     Ok(if page.letters.is_empty() { Ended::Nothing } else { Ended::Done })
+}
+
+/// Takes a page out, as CSV.
+pub(super) async fn take_out(
+    store: &Store,
+    filter: &Filter,
+    (after, limit): (Option<Cursor>, u32),
+    (to, reason): (&Export, Option<&str>),
+    who: &Who,
+) -> anyhow::Result<Ended> {
+    let page = store.dead_page(filter, after, limit).await?;
+    let rows = page.letters.iter().map(|letter| {
+        vec![
+            letter.id.to_string(),
+            letter.source.clone(),
+            letter.kind.clone(),
+            letter.received_at.to_rfc3339(),
+            letter.dead_at.to_rfc3339(),
+            letter.attempts.to_string(),
+            holds(letter.holds),
+            letter.fingerprint.to_string(),
+            letter.reason.clone(),
+            letter.explanation.clone(),
+        ]
+    });
+    let list = List {
+        action: "export dead letters",
+        filter: json!({"letters": filter.words(), "after": after, "limit": limit}),
+        source: filter.source.as_deref(),
+        reason,
+        keys: false,
+        header: &[
+            "id",
+            "source",
+            "kind",
+            "received_at",
+            "dead_at",
+            "attempts",
+            "holds",
+            "group",
+            "class",
+            "reason",
+        ],
+        rows: rows.collect(),
+        more: page.next.is_some(),
+    };
+    export::write(store, who, to, list).await
 }
 
 fn row_of_letter(letter: &DeadLetter) -> Vec<String> {

@@ -30,18 +30,25 @@ pub(super) fn write(out: &mut impl Write, figures: &Figures) -> io::Result<()> {
         "\nCounted from the ledger in one snapshot. Answers to repeats are not kept by time, so they are not in it.\n"
     )?;
     if figures.partners.is_empty() {
-        return writeln!(out, "Nothing was accepted in this window.");
+        return writeln!(
+            out,
+            "Nothing was accepted in this window, and nothing accepted earlier was affected in it."
+        );
     }
     writeln!(out, "## By partner\n")?;
     writeln!(
         out,
-        "| source | accepted | processed | discarded | dead | held | in progress | unaccounted | delayed | ever dead | replayed | found by sweeps |"
+        "| source | accepted | processed | ignored | discarded | dead | held | in progress | unaccounted | delayed | ever dead | replayed | repaired | found by sweeps | retried |"
     )?;
-    writeln!(out, "| --- | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: |")?;
+    writeln!(
+        out,
+        "| --- | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: |"
+    )?;
     for p in &figures.partners {
         let counts = [
             p.accepted,
             p.processed,
+            p.ignored,
             p.discarded,
             p.dead,
             p.held,
@@ -50,24 +57,43 @@ pub(super) fn write(out: &mut impl Write, figures: &Figures) -> io::Result<()> {
             p.delayed,
             p.ever_dead,
             p.replayed,
+            p.repaired,
             p.found,
+            p.retried,
         ];
         writeln!(out, "| {} | {} |", p.source, counts.map(|count| count.to_string()).join(" | "))?;
     }
     writeln!(
         out,
-        "\nAccepted = processed + discarded + dead + held + in progress + unaccounted. Delayed: not final within the source's deadline, and not dead.\n"
+        "\nAccepted = processed + discarded + dead + held + in progress + unaccounted; ignored are among the processed. Delayed: not final within the source's deadline, and not dead. Repaired: replayed, or mended by a sweep, and processed now.\n"
     )?;
-    writeln!(out, "## From accepted to processed\n")?;
+    earlier(out, figures)?;
+    how_long(out, figures)?;
+    deaths(out, figures)?;
+    pieces(out, figures)
+}
+
+/// How long it took, was late and was dead.
+fn how_long(out: &mut impl Write, figures: &Figures) -> io::Result<()> {
+    writeln!(out, "## How long\n")?;
     writeln!(
         out,
-        "| source | half within | 95 % within | longest | which | deadline | retried |\n| --- | --: | --: | --: | --- | --: | --: |"
+        "From accepted to processed; how long the latest was beyond its deadline; how long the longest dead was dead; of what was accepted in the window.\n"
+    )?;
+    writeln!(
+        out,
+        "| source | half within | 95 % within | longest | which | deadline | latest by | longest dead |\n| --- | --: | --: | --: | --- | --: | --: | --: |"
     )?;
     for p in &figures.partners {
         writeln!(out, "| {} |", speed(p).join(" | "))?;
     }
-    deaths(out, figures)?;
+    Ok(())
+}
+
+/// The course of what was accepted in the window.
+fn pieces(out: &mut impl Write, figures: &Figures) -> io::Result<()> {
     writeln!(out, "\n## In pieces of {} min\n", figures.slice_minutes)?;
+    writeln!(out, "Of what was accepted in the window.\n")?;
     writeln!(out, "Pieces in which nothing happened and nothing was open are left out.\n")?;
     writeln!(
         out,
@@ -79,6 +105,24 @@ pub(super) fn write(out: &mut impl Write, figures: &Figures) -> io::Result<()> {
     Ok(())
 }
 
+/// What was accepted before the window.
+fn earlier(out: &mut impl Write, figures: &Figures) -> io::Result<()> {
+    writeln!(out, "## Accepted earlier, affected in the window\n")?;
+    if figures.partners.iter().all(|p| p.earlier == 0) {
+        return writeln!(out, "None.\n");
+    }
+    writeln!(
+        out,
+        "Accepted before the window, and dead, late or repaired in it. None of these is counted above.\n"
+    )?;
+    writeln!(out, "| source | messages | late | dead | repaired |\n| --- | --: | --: | --: | --: |")?;
+    for p in figures.partners.iter().filter(|p| p.earlier > 0) {
+        let counts = [p.earlier, p.earlier_delayed, p.earlier_dead, p.earlier_repaired];
+        writeln!(out, "| {} | {} |", p.source, counts.map(|count| count.to_string()).join(" | "))?;
+    }
+    writeln!(out)
+}
+
 fn deaths(out: &mut impl Write, figures: &Figures) -> io::Result<()> {
     writeln!(out, "\n## Dead\n")?;
     if figures.deaths.is_empty() {
@@ -86,16 +130,19 @@ fn deaths(out: &mut impl Write, figures: &Figures) -> io::Result<()> {
     }
     writeln!(
         out,
-        "| source | why | deaths | dead now | first | last | for instance |\n| --- | --- | --: | --: | --- | --- | --- |"
+        "| group | source | kind | why, for instance | deaths | of those accepted earlier | dead now | first | last | for instance |\n| --- | --- | --- | --- | --: | --: | --: | --- | --- | --- |"
     )?;
     for d in &figures.deaths {
         let example = d.examples.first().map(ToString::to_string).unwrap_or_default();
         let why = cell(&format!("{}: {}", d.class, d.reason));
         writeln!(
             out,
-            "| {} | {why} | {} | {} | {} | {} | {example} |",
+            "| {} | {} | {} | {why} | {} | {} | {} | {} | {} | {example} |",
+            d.group,
             d.source,
+            cell(&d.kind),
             d.deaths,
+            d.earlier,
             d.still_dead,
             time(d.first_at),
             time(d.last_at)
@@ -104,7 +151,7 @@ fn deaths(out: &mut impl Write, figures: &Figures) -> io::Result<()> {
     Ok(())
 }
 
-fn speed(p: &Partner) -> [String; 7] {
+fn speed(p: &Partner) -> [String; 8] {
     let seconds = |s: Option<f64>| s.map(duration).unwrap_or_default();
     [
         p.source.clone(),
@@ -113,7 +160,8 @@ fn speed(p: &Partner) -> [String; 7] {
         seconds(p.max_s),
         p.longest.map(|id| id.to_string()).unwrap_or_default(),
         seconds(p.deadline_s),
-        p.retried.to_string(),
+        seconds(p.late_max_s),
+        seconds(p.dead_max_s),
     ]
 }
 
@@ -129,7 +177,7 @@ impl<'a, W: Write> Messages<'a, W> {
     pub(super) fn begin(out: &'a mut W) -> io::Result<Self> {
         writeln!(
             out,
-            "\n## Affected messages\n\nDelayed, dead now or before, decided upon, found by a sweep, or not final."
+            "\n## Affected messages\n\nDelayed, dead now or before, decided upon, found by a sweep, or not final; accepted in the window, or earlier and affected in it."
         )?;
         Ok(Self { out, source: String::new(), of_source: 0 })
     }
@@ -142,7 +190,7 @@ impl<'a, W: Write> Messages<'a, W> {
             self.of_source = 0;
             writeln!(
                 self.out,
-                "\n### {}\n\n| message | idempotency key | accepted | state | took | why |\n| --- | --- | --- | --- | --: | --- |",
+                "\n### {}\n\n| message | idempotency key | accepted | state | took | late by | dead for | why |\n| --- | --- | --- | --- | --: | --: | --: | --- |",
                 self.source
             )?;
         }
@@ -150,12 +198,14 @@ impl<'a, W: Write> Messages<'a, W> {
         if self.of_source <= LISTED_MAX {
             writeln!(
                 self.out,
-                "| {} | {} | {} | {} | {} | {} |",
+                "| {} | {} | {} | {} | {} | {} | {} | {} |",
                 message.id,
                 cell(message.idempotency_key.as_deref().unwrap_or_default()),
                 time(message.received_at),
                 message.state.as_deref().unwrap_or("no place"),
                 message.took_s.map(duration).unwrap_or_default(),
+                message.late_s.map(duration).unwrap_or_default(),
+                message.dead_s.map(duration).unwrap_or_default(),
                 why(message)
             )?;
         }
@@ -186,6 +236,9 @@ impl<'a, W: Write> Messages<'a, W> {
 /// What is the matter with it, in words.
 fn why(message: &Affected) -> String {
     let mut words = Vec::new();
+    if message.earlier {
+        words.push("accepted earlier".to_owned());
+    }
     if message.delayed {
         words.push("delayed".to_owned());
     }
@@ -194,6 +247,9 @@ fn why(message: &Affected) -> String {
     }
     if message.replays > 0 {
         words.push(format!("replayed {} times", message.replays));
+    }
+    if message.repaired {
+        words.push("repaired".to_owned());
     }
     if !message.findings.is_empty() {
         words.push(format!("found: {}", message.findings.join(", ")));

@@ -1,23 +1,26 @@
 //! `waybill report --from --to`: the incident pack, as Markdown, CSV and JSON.
 //!
 //! One snapshot of the ledger; the affected messages pass through one by one. It leaves the machine
-//! with people, so taking one is written to the audit trail first, and none is written when that fails.
-//! Holds ids, senders' keys, states and reasons; no body and no part of one.
+//! with people, so taking one is written to the audit trail first, with how many messages are in it, and
+//! none is written when that fails. Holds ids, states and reasons, and senders' keys as hashes unless
+//! somebody said why they are needed; no body and no part of one.
 
-mod csv;
 mod markdown;
+mod tables;
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use serde::Serialize;
 use serde_json::json;
+use waybill_core::mask;
 use waybill_store::Store;
-use waybill_store::audit::Act;
+use waybill_store::audit::By;
 use waybill_store::pack::{Affected, Death, Pack, Partner, Slice, Window};
 
+use super::export::create;
 use super::{Ended, nobody};
 use crate::cli::{self, Output, PackFormat, Who};
 
@@ -33,6 +36,8 @@ const NO_REASON: &str = "none given";
 struct Figures {
     window: Window,
     as_of: chrono::DateTime<chrono::Utc>,
+    /// Affected messages, those accepted before the window among them.
+    affected: i64,
     partners: Vec<Partner>,
     deaths: Vec<Death>,
     slice_minutes: u32,
@@ -64,40 +69,48 @@ pub(super) async fn run(
     let format =
         arguments.format.unwrap_or(if output.json { PackFormat::Json } else { PackFormat::Markdown });
     let form = if folder.is_some() { "all".to_owned() } else { format!("{format:?}").to_lowercase() };
-    let detail = json!({"from": window.from, "to": window.to, "form": form});
-    let act = Act {
-        actor: &actor,
-        action: "export report",
-        reason: arguments.reason.as_deref().unwrap_or(NO_REASON),
-        subjects: &[],
-        source: window.source.as_deref(),
-        detail: &detail,
-    };
-    store.audit(act).await.context("nothing is written: the audit trail cannot be written")?;
     let mut pack = store.pack(window.clone()).await?;
     let figures = Figures {
         as_of: pack.as_of,
+        affected: pack.affected,
         partners: pack.partners().await?,
         deaths: pack.deaths().await?,
         slice_minutes: minutes,
         slices: pack.slices(minutes).await?,
         window,
     };
+    let detail = json!({
+        "filter": {"from": figures.window.from, "to": figures.window.to}, "form": form, "count": figures.affected,
+        "keys": arguments.keys,
+    });
+    let by = By::cli(&actor).because(arguments.reason.as_deref().unwrap_or(NO_REASON));
+    let act = by.on_messages("export report", &[], &detail);
+    let act = figures.window.source.as_deref().map_or(act, |source| act.of(source));
+    store.audit(act).await.context("nothing is written: the audit trail cannot be written")?;
+    let keys = arguments.keys;
     match (folder, arguments.out.as_deref()) {
-        (Some(folder), _) => all(&mut pack, &figures, folder).await?,
+        (Some(folder), _) => all(&mut pack, &figures, folder, keys).await?,
         (None, Some(file)) => {
             let mut out = create(file)?;
-            one(&mut pack, &figures, format, &mut out).await?;
+            one(&mut pack, &figures, (format, keys), &mut out).await?;
             out.flush()?;
             eprintln!("written to {}", file.display());
         }
         (None, None) => {
             let mut out = BufWriter::new(io::stdout().lock());
-            one(&mut pack, &figures, format, &mut out).await?;
+            one(&mut pack, &figures, (format, keys), &mut out).await?;
             out.flush()?;
         }
     }
     Ok(if figures.partners.is_empty() { Ended::Nothing } else { Ended::Done })
+}
+
+/// A message as it is shown: its sender's key may hold a patient's number.
+fn shown(mut affected: Affected, keys: bool) -> Affected {
+    if !keys {
+        affected.idempotency_key = affected.idempotency_key.as_deref().map(mask::key);
+    }
+    affected
 }
 
 /// The shortest piece that cuts the window into few enough.
@@ -115,23 +128,16 @@ fn is_folder(out: &Path) -> bool {
     out.is_dir() || out.to_string_lossy().ends_with('/')
 }
 
-/// A new file that its owner alone can read; one that is there is not overwritten.
-fn create(path: &Path) -> anyhow::Result<BufWriter<File>> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let file = File::options().write(true).create_new(true).mode(0o600).open(path);
-    Ok(BufWriter::new(file.with_context(|| format!("{} cannot be created", path.display()))?))
-}
-
 /// Every form, into a folder.
-async fn all(pack: &mut Pack, figures: &Figures, folder: &Path) -> anyhow::Result<()> {
+async fn all(pack: &mut Pack, figures: &Figures, folder: &Path, keys: bool) -> anyhow::Result<()> {
     std::fs::create_dir_all(folder).with_context(|| format!("{} cannot be created", folder.display()))?;
     let mut report = create(&folder.join("report.md"))?;
     let mut machine = create(&folder.join("report.json"))?;
     let mut messages = create(&folder.join("messages.csv"))?;
     let mut tables = [
-        ("partners.csv", csv::partners(figures)),
-        ("deaths.csv", csv::deaths(figures)),
-        ("timeline.csv", csv::slices(figures)),
+        ("partners.csv", tables::partners(figures)),
+        ("deaths.csv", tables::deaths(figures)),
+        ("timeline.csv", tables::slices(figures)),
     ];
     for (name, table) in &mut tables {
         let mut file = create(&folder.join(name))?;
@@ -141,13 +147,18 @@ async fn all(pack: &mut Pack, figures: &Figures, folder: &Path) -> anyhow::Resul
     markdown::write(&mut report, figures)?;
     let mut json = JsonMessages::begin(&mut machine, figures)?;
     let mut listed = markdown::Messages::begin(&mut report)?;
-    messages.write_all(csv::HEADER.as_bytes())?;
-    let each = |affected: &Affected| -> anyhow::Result<()> {
+    messages.write_all(tables::HEADER.as_bytes())?;
+    let mut partners = Partners::begin(folder)?;
+    let each = |affected: Affected| -> anyhow::Result<()> {
+        let affected = &shown(affected, keys);
         listed.add(affected)?;
         json.add(affected)?;
-        Ok(messages.write_all(csv::line(affected).as_bytes())?)
+        let line = tables::line(affected);
+        partners.add(&affected.source, &line)?;
+        Ok(messages.write_all(line.as_bytes())?)
     };
     let count = pack.affected(each).await??;
+    partners.end()?;
     listed.end()?;
     json.end()?;
     report.flush()?;
@@ -157,27 +168,61 @@ async fn all(pack: &mut Pack, figures: &Figures, folder: &Path) -> anyhow::Resul
     Ok(())
 }
 
+/// The affected messages of each partner, in a file of its own: what can be sent to that partner.
+struct Partners {
+    folder: PathBuf,
+    open: Option<(String, BufWriter<File>)>,
+}
+
+impl Partners {
+    fn begin(folder: &Path) -> anyhow::Result<Self> {
+        let folder = folder.join("by-partner");
+        std::fs::create_dir_all(&folder)
+            .with_context(|| format!("{} cannot be created", folder.display()))?;
+        Ok(Self { folder, open: None })
+    }
+
+    /// Adds a line; those of one source come together.
+    fn add(&mut self, source: &str, line: &str) -> anyhow::Result<()> {
+        if self.open.as_ref().is_none_or(|(name, _)| name != source) {
+            self.end()?;
+            let mut file = create(&self.folder.join(format!("{source}.csv")))?;
+            file.write_all(tables::HEADER.as_bytes())?;
+            self.open = Some((source.to_owned(), file));
+        }
+        match &mut self.open {
+            Some((_, file)) => Ok(file.write_all(line.as_bytes())?),
+            None => bail!("no file is open for {source}"),
+        }
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        self.open.take().map_or(Ok(()), |(_, mut file)| file.flush())
+    }
+}
+
 /// One form.
 async fn one(
     pack: &mut Pack,
     figures: &Figures,
-    format: PackFormat,
+    (format, keys): (PackFormat, bool),
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
     match format {
         PackFormat::Markdown => {
             markdown::write(out, figures)?;
             let mut listed = markdown::Messages::begin(out)?;
-            pack.affected(|affected| listed.add(affected)).await??;
+            pack.affected(|affected| listed.add(&shown(affected, keys))).await??;
             listed.end()?;
         }
         PackFormat::Csv => {
-            out.write_all(csv::HEADER.as_bytes())?;
-            pack.affected(|affected| out.write_all(csv::line(affected).as_bytes())).await??;
+            out.write_all(tables::HEADER.as_bytes())?;
+            pack.affected(|affected| out.write_all(tables::line(&shown(affected, keys)).as_bytes()))
+                .await??;
         }
         PackFormat::Json => {
             let mut json = JsonMessages::begin(out, figures)?;
-            pack.affected(|affected| json.add(affected)).await??;
+            pack.affected(|affected| json.add(&shown(affected, keys))).await??;
             json.end()?;
         }
     }

@@ -2,10 +2,11 @@
 //! what it would do, and starts it if told to.
 
 use serde_json::json;
-use waybill_core::plan::Verb;
+use waybill_core::plan::{State, Verb};
 use waybill_store::Store;
+use waybill_store::audit::Via;
 use waybill_store::dead::Filter;
-use waybill_store::plan::{By, Made, Wanted};
+use waybill_store::plan::{By, Made, Plan, Wanted};
 
 use super::{moved, print, watch};
 use crate::cli::{NewPlan, Output};
@@ -35,11 +36,22 @@ pub(in crate::commands) async fn make(
         }
         return Ok(Ended::Usage);
     };
-    let by = By { actor, reason: why };
-    let wanted = Wanted { filter, asked, policy: &policy, by, items_max: config.plans.items_max };
+    let by = By { actor, via: Via::Cli, reason: why };
+    let (items_max, once) = (config.plans.items_max, new.once.as_deref().filter(|_| !new.dry_run));
+    let wanted = Wanted { filter, asked, policy: &policy, by, items_max, once };
     let made = if new.dry_run { store.preview_plan(wanted).await? } else { store.make_plan(wanted).await? };
     let (plan, preview) = match made {
         Made::Plan(plan, preview) => (plan, preview),
+        Made::Before(plan) => return again(store, config, new, *plan, by, output).await,
+        Made::Another(plan) => {
+            eprintln!(
+                "plan {} was made under this name (--once), of something else: {}, {} items; no plan was made",
+                plan.id,
+                table::plain(&plan.asked),
+                plan.items.all
+            );
+            return Ok(Ended::Wrong);
+        }
         Made::Nothing => {
             eprintln!("no dead letter matches: {asked}; `waybill dead groups` shows what there is");
             return Ok(Ended::Nothing);
@@ -79,4 +91,35 @@ pub(in crate::commands) async fn make(
         println!("Start it: waybill plan start {} --why REASON", plan.id);
     }
     Ok(ended)
+}
+
+/// The plan that the same command made before: shown, and begun where that was still to be done.
+async fn again(
+    store: &Store,
+    config: &Config,
+    new: &NewPlan,
+    mut plan: Plan,
+    by: By<'_>,
+    output: Output,
+) -> anyhow::Result<Ended> {
+    if (new.start || new.watch) && plan.state == State::Made {
+        match moved(store, config, plan.id, Verb::Start, by).await? {
+            Ended::Done => plan = store.plan(plan.id).await?.unwrap_or(plan),
+            other => return Ok(other),
+        }
+    }
+    if output.json {
+        println!("{}", table::json(&json!({"plan": &plan, "preview": null, "made_before": true}))?);
+        return Ok(Ended::Done);
+    }
+    println!(
+        "Plan {} was made by this before (--once), and is {}. No other was made.",
+        plan.id,
+        plan.state.as_str()
+    );
+    if new.watch {
+        return watch::watch(store, plan.id).await;
+    }
+    print::show(&plan, None);
+    Ok(Ended::Done)
 }

@@ -7,6 +7,7 @@ mod watch;
 
 use waybill_core::plan::{State, Verb};
 use waybill_store::Store;
+use waybill_store::audit::Via;
 use waybill_store::plan::{By, Moved};
 
 use super::{Ended, nobody};
@@ -61,7 +62,7 @@ async fn show(store: &Store, id: i64, watch: bool, output: Output) -> anyhow::Re
 /// Gives a plan an order, and says what came of it.
 async fn give(store: &Store, config: &Config, verb: Verb, order: &Move, who: &Who) -> anyhow::Result<Ended> {
     let Some(actor) = who.acting() else { return Ok(nobody()) };
-    let by = By { actor: &actor, reason: &order.why };
+    let by = By { actor: &actor, via: Via::Cli, reason: &order.why };
     match moved(store, config, order.id, verb, by).await? {
         Ended::Done => {}
         other => return Ok(other),

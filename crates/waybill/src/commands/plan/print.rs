@@ -79,6 +79,12 @@ pub(super) fn preview(preview: &Preview) {
             fullest.first
         );
     }
+    for other in &preview.also_in {
+        println!(
+            "{} of them wait for their turn in plan {} too: the plan whose turn comes first replays them, the other skips them.",
+            other.items, other.plan
+        );
+    }
     println!("{} messages wait behind them; {} would be released.", preview.waits, preview.releases);
     if preview.waits > preview.releases {
         println!(

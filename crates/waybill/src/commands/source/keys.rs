@@ -127,5 +127,5 @@ fn read(file: &Path) -> anyhow::Result<ApiKey> {
 }
 
 fn by<'a>(actor: &'a str, changed: &'a Changed) -> By<'a> {
-    By { actor, reason: changed.reason.as_deref() }
+    By::cli(actor).because_of(changed.reason.as_deref())
 }

@@ -71,5 +71,5 @@ pub(super) async fn silence(
 }
 
 fn by<'a>(actor: &'a str, changed: &'a Changed) -> By<'a> {
-    By { actor, reason: changed.reason.as_deref() }
+    By::cli(actor).because_of(changed.reason.as_deref())
 }

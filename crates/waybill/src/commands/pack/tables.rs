@@ -1,28 +1,34 @@
-//! The pack's tables as CSV (RFC 4180, with line feeds). A cell that a spreadsheet would take for a
-//! formula is made text.
+//! The pack's tables as CSV.
 
 use waybill_store::pack::Affected;
 
 use super::Figures;
+use crate::csv::row;
 
 /// The columns of the affected messages.
-pub(super) const HEADER: &str = "source,id,idempotency_key,received_at,state,finished_at,took_s,attempts,delayed,deaths,replays,findings,error_class,error_reason\n";
+pub(super) const HEADER: &str = "source,accepted_earlier,id,idempotency_key,received_at,state,finished_at,took_s,attempts,delayed,late_s,deaths,dead_s,replays,repaired,findings,group,error_class,error_reason\n";
 
 /// One affected message.
 pub(super) fn line(message: &Affected) -> String {
+    let seconds = |s: Option<f64>| s.map(|s| format!("{s:.3}")).unwrap_or_default();
     row(&[
         message.source.clone(),
+        message.earlier.to_string(),
         message.id.to_string(),
         message.idempotency_key.clone().unwrap_or_default(),
         message.received_at.to_rfc3339(),
         message.state.clone().unwrap_or_default(),
         message.finished_at.map(|at| at.to_rfc3339()).unwrap_or_default(),
-        message.took_s.map(|took| format!("{took:.3}")).unwrap_or_default(),
+        seconds(message.took_s),
         message.attempts.map(|attempts| attempts.to_string()).unwrap_or_default(),
         message.delayed.to_string(),
+        seconds(message.late_s),
         message.deaths.to_string(),
+        seconds(message.dead_s),
         message.replays.to_string(),
+        message.repaired.to_string(),
         message.findings.join(" "),
+        message.group.map(|group| group.to_string()).unwrap_or_default(),
         message.error_class.clone().unwrap_or_default(),
         message.error_reason.clone().unwrap_or_default(),
     ])
@@ -30,7 +36,7 @@ pub(super) fn line(message: &Affected) -> String {
 
 /// The sources.
 pub(super) fn partners(figures: &Figures) -> String {
-    let mut text = "source,accepted,processed,ignored,discarded,dead,held,in_progress,unaccounted,delayed,ever_dead,replayed,found,retried,p50_s,p95_s,max_s,longest,deadline_s\n".to_owned();
+    let mut text = "source,accepted,processed,ignored,discarded,dead,held,in_progress,unaccounted,delayed,ever_dead,replayed,repaired,found,retried,earlier,earlier_delayed,earlier_dead,earlier_repaired,p50_s,p95_s,max_s,late_max_s,dead_max_s,longest,deadline_s\n".to_owned();
     for p in &figures.partners {
         let seconds = |s: Option<f64>| s.map(|s| format!("{s:.3}")).unwrap_or_default();
         let counts = [
@@ -45,12 +51,17 @@ pub(super) fn partners(figures: &Figures) -> String {
             p.delayed,
             p.ever_dead,
             p.replayed,
+            p.repaired,
             p.found,
             p.retried,
+            p.earlier,
+            p.earlier_delayed,
+            p.earlier_dead,
+            p.earlier_repaired,
         ];
         let mut cells = vec![p.source.clone()];
         cells.extend(counts.iter().map(i64::to_string));
-        cells.extend([seconds(p.p50_s), seconds(p.p95_s), seconds(p.max_s)]);
+        cells.extend([p.p50_s, p.p95_s, p.max_s, p.late_max_s, p.dead_max_s].map(seconds));
         cells.push(p.longest.map(|id| id.to_string()).unwrap_or_default());
         cells.push(p.deadline_s.map(|s| s.to_string()).unwrap_or_default());
         text.push_str(&row(&cells));
@@ -60,16 +71,23 @@ pub(super) fn partners(figures: &Figures) -> String {
 
 /// What messages died of.
 pub(super) fn deaths(figures: &Figures) -> String {
-    let mut text = "source,class,reason,deaths,still_dead,first_at,last_at\n".to_owned();
+    let mut text =
+        "group,source,kind,class,reason,deaths,accepted_earlier,still_dead,first_at,last_at,examples\n"
+            .to_owned();
     for d in &figures.deaths {
+        let examples: Vec<String> = d.examples.iter().map(ToString::to_string).collect();
         text.push_str(&row(&[
+            d.group.to_string(),
             d.source.clone(),
+            d.kind.clone(),
             d.class.clone(),
             d.reason.clone(),
             d.deaths.to_string(),
+            d.earlier.to_string(),
             d.still_dead.to_string(),
             d.first_at.to_rfc3339(),
             d.last_at.to_rfc3339(),
+            examples.join(" "),
         ]));
     }
     text
@@ -85,36 +103,4 @@ pub(super) fn slices(figures: &Figures) -> String {
         text.push_str(&row(&cells));
     }
     text
-}
-
-fn row(cells: &[String]) -> String {
-    let cells: Vec<String> = cells.iter().map(|cell| quoted(cell)).collect();
-    format!("{}\n", cells.join(","))
-}
-
-/// A cell: quoted where it must be, and never the beginning of a formula.
-fn quoted(cell: &str) -> String {
-    let formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    let cell = if formula { format!("'{cell}") } else { cell.to_owned() };
-    if cell.contains([',', '"', '\n', '\r']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::quoted;
-
-    #[test]
-    fn cells_are_quoted_and_are_no_formulas() {
-        for (cell, expected) in [
-            ("a b", "a b"),
-            ("a,b", "\"a,b\""),
-            ("say \"no\"", "\"say \"\"no\"\"\""),
-            ("a\nb", "\"a\nb\""),
-            ("=1+1", "'=1+1"),
-            ("@sum,", "\"'@sum,\""),
-            ("", ""),
-        ] {
-            assert_eq!(quoted(cell), expected);
-        }
-    }
 }
