@@ -7,6 +7,7 @@
 //! ledger's own rows, never from what the plan remembers. Nothing here publishes or processes: a
 //! plan makes rows due, by the same verb `replay` as a person does.
 
+mod items;
 mod make;
 mod outcome;
 mod preview;
@@ -24,6 +25,7 @@ use waybill_core::plan::{Policy, State, Tally};
 use crate::audit::{self, Act};
 use crate::{Store, StoreError};
 
+pub use items::{Choice, Item};
 pub use make::{Made, Wanted};
 pub use outcome::Settled;
 pub use preview::{Key, Part, Preview};

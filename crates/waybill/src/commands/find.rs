@@ -6,14 +6,14 @@ use std::io::Read as _;
 
 use anyhow::{Context as _, bail};
 use chrono::SecondsFormat;
-use serde_json::{Value, json};
+use serde_json::json;
 use waybill_core::accept::dedupe_prefix;
-use waybill_core::credential::{Pepper, hex};
-use waybill_core::find::{BlindIndex, Entry, Facet, Named};
-use waybill_store::audit::Act;
-use waybill_store::find::{Hit, Search};
-use waybill_store::find_index::Progress;
-use waybill_store::{Store, StoreError};
+use waybill_core::credential::Pepper;
+use waybill_core::find::{BlindIndex, Facet, Named, Sought};
+use waybill_store::Store;
+use waybill_store::audit::By;
+use waybill_store::find::Search;
+use waybill_store::seek::{Found, Values};
 
 use super::{Ended, nobody};
 use crate::cli::{Find, Output, Who};
@@ -21,8 +21,6 @@ use crate::table;
 
 /// Bytes of a value that is read from a file.
 const VALUE_BYTES_MAX: u64 = 4096;
-/// What the audit trail keeps where no reason is given.
-const NO_REASON: &str = "none given";
 
 pub(super) async fn run(
     store: &Store,
@@ -38,8 +36,7 @@ pub(super) async fn run(
         }
     };
     let index = pepper.and_then(BlindIndex::new);
-    let mut entries = Vec::new();
-    let mut progress = None;
+    let (mut sought, mut check, mut actor) = (Vec::new(), 0, String::new());
     if !named.is_empty() {
         let Some(index) = &index else {
             eprintln!(
@@ -47,26 +44,18 @@ pub(super) async fn run(
             );
             return Ok(Ended::Usage);
         };
-        let found: Option<Vec<Entry>> = named.iter().map(|named| index.entry(named)).collect();
+        let found: Option<Vec<Sought>> = named.iter().map(|named| index.sought(named)).collect();
         let Some(found) = found else {
             eprintln!("a value to look for is empty");
             return Ok(Ended::Usage);
         };
-        let Some(actor) = who.acting() else { return Ok(nobody()) };
-        record(store, &find, &actor, &named, &found).await?;
-        let now = store.index_progress().await?;
-        if now.key_check.is_some_and(|check| check != index.check()) {
-            bail!("the blind index was written under another auth.pepper: nothing could be found");
-        }
-        entries = found;
-        progress = Some(now);
+        let Some(acting) = who.acting() else { return Ok(nobody()) };
+        (sought, check, actor) = (found, index.check(), acting);
     }
-    let search = search(&find, entries);
-    let mut hits = store.find(&search).await.map_err(explained)?;
-    let more = hits.len() > find.limit as usize;
-    hits.truncate(find.limit as usize);
-    print(&hits, more, progress.as_ref(), find.output)?;
-    Ok(if hits.is_empty() { Ended::Nothing } else { Ended::Done })
+    let by = By { actor: &actor, reason: find.reason.as_deref() };
+    let found = store.seek(&search(&find), Values { check, sought: &sought }, by).await?;
+    print(&found, find.output)?;
+    Ok(if found.hits.is_empty() { Ended::Nothing } else { Ended::Done })
 }
 
 /// The values that the blind index is asked for.
@@ -111,59 +100,25 @@ fn value(text: &str) -> anyhow::Result<String> {
     String::from_utf8(bytes).map_err(|_| anyhow::anyhow!("a value to look for is not in UTF-8"))
 }
 
-/// Who looks for what kind of value, and its digest: enough to prove later what was looked for, to
-/// somebody who has the key and the value.
-async fn record(
-    store: &Store,
-    find: &Find,
-    actor: &str,
-    named: &[Named],
-    entries: &[Entry],
-) -> anyhow::Result<()> {
-    let by: Vec<Value> = named
-        .iter()
-        .zip(entries)
-        .map(|(named, entry)| {
-            json!({"what": named.facet.as_str(), "digest": hex(&entry.digest.to_be_bytes()),
-                   "with_authority": named.authority.is_some()})
-        })
-        .collect();
-    let detail = json!({"by": by, "from": find.from, "to": find.to, "state": find.state, "kind": find.kind});
-    let reason = find.reason.as_deref().unwrap_or(NO_REASON);
-    let (source, subjects) = (find.source.as_deref(), &[][..]);
-    let act = Act { actor, action: "find message", reason, subjects, source, detail: &detail };
-    store.audit(act).await.context("nothing is looked for: the audit trail cannot be written")
-}
-
-fn search(find: &Find, entries: Vec<Entry>) -> Search {
+fn search(find: &Find) -> Search {
     Search {
         id: find.id,
         dedupe_prefix: find.idempotency_key.as_deref().map(dedupe_prefix),
-        entries,
+        entries: Vec::new(),
         source: find.source.clone(),
         kind: find.kind.clone(),
         state: find.state.clone(),
         from: find.from,
         to: find.to,
         after: find.after,
-        // one more says whether there is another page
-        limit: find.limit.saturating_add(1),
+        limit: find.limit,
     }
 }
 
-fn explained(error: StoreError) -> anyhow::Error {
-    // query_canceled: the statement's time was over
-    if error.to_string().contains("57014") {
-        return anyhow::anyhow!(
-            "the search took longer than database.statement_timeout_ms: narrow it by --source, --from and --to"
-        );
-    }
-    error.into()
-}
-
-fn print(hits: &[Hit], more: bool, progress: Option<&Progress>, output: Output) -> anyhow::Result<()> {
-    let next = hits.last().filter(|_| more).map(|hit| hit.id);
-    let behind = progress.map(|progress| (progress.behind(), progress.through));
+fn print(found: &Found, output: Output) -> anyhow::Result<()> {
+    let Found { hits, more, indexed } = found;
+    let next = hits.last().filter(|_| *more).map(|hit| hit.id);
+    let behind = indexed.map(|progress| (progress.behind(), progress.through));
     if output.json {
         let indexed = behind.map(
             |(behind, through)| json!({"complete": behind == 0, "behind_max": behind, "through": through}),

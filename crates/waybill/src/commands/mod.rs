@@ -5,7 +5,7 @@ mod audit;
 mod body;
 mod dead;
 mod difference;
-mod doctor;
+pub(crate) mod doctor;
 mod edit;
 mod find;
 mod message;
