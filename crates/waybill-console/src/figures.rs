@@ -36,13 +36,27 @@ impl Figures {
 
     /// Every known value of `name`, by one of its labels; those of several series are added up.
     pub(crate) fn by(&self, name: &str, label: &str) -> BTreeMap<String, f64> {
+        self.by_with(name, &[], label)
+    }
+
+    /// The same of those series alone that have `labels`.
+    pub(crate) fn by_with(&self, name: &str, labels: &[(&str, &str)], by: &str) -> BTreeMap<String, f64> {
+        let fits = |series: &&Series| {
+            labels.iter().all(|(label, of)| series.labels.get(*label).is_some_and(|value| value == of))
+        };
         let mut values = BTreeMap::new();
-        for series in self.0.get(name).into_iter().flatten().filter(|series| series.value.is_finite()) {
-            if let Some(of) = series.labels.get(label) {
+        let all = self.0.get(name).into_iter().flatten();
+        for series in all.filter(fits).filter(|series| series.value.is_finite()) {
+            if let Some(of) = series.labels.get(by) {
                 *values.entry(of.clone()).or_insert(0.0) += series.value;
             }
         }
         values
+    }
+
+    /// Whether there is such a series, its value known or not.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
     }
 
     /// The names that label has, whether their values are known or not.

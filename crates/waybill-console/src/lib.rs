@@ -8,6 +8,7 @@
 mod assets;
 mod balance;
 mod body;
+pub mod complaint;
 pub mod config;
 mod cookie;
 mod failure;
@@ -34,6 +35,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use waybill_core::credential::Pepper;
+use waybill_core::find::BlindIndex;
 use waybill_process::http::{Limits, serve};
 use waybill_process::{Lifecycle, telemetry};
 use waybill_store::Store;
@@ -41,6 +43,8 @@ use waybill_store::directory::Directory;
 
 pub use config::Config;
 pub use role::Role;
+
+pub use complaint::{Complaint, Complaints};
 
 use failure::Failure;
 use network::Network;
@@ -66,6 +70,19 @@ pub struct Bounds {
     pub undo: Duration,
 }
 
+/// What the console asks.
+#[derive(Debug)]
+pub struct Sight {
+    /// The ledger.
+    pub store: Store,
+    /// The sources.
+    pub directory: Directory,
+    /// What values are looked for with; none: `auth.pepper` is not set here.
+    pub index: Option<BlindIndex>,
+    /// What `waybill doctor` says.
+    pub complaints: Complaints,
+}
+
 /// The console. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Console(Arc<Inner>);
@@ -76,6 +93,7 @@ struct Inner {
     bounds: Bounds,
     store: Store,
     directory: Directory,
+    index: Option<BlindIndex>,
     proxies: Vec<Network>,
     cookies: cookie::Names,
     names: Names,
@@ -89,8 +107,7 @@ struct Inner {
 impl Console {
     fn new(
         (config, bounds): (Config, Bounds),
-        store: Store,
-        directory: Directory,
+        (store, directory, index): (Store, Directory, Option<BlindIndex>),
         names: Names,
         stop: CancellationToken,
     ) -> Self {
@@ -101,6 +118,7 @@ impl Console {
             names,
             store,
             directory,
+            index,
             live: live::Live::new(),
             balance: balance::Keeper::default(),
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
@@ -125,6 +143,10 @@ impl Console {
 
     fn directory(&self) -> &Directory {
         &self.0.directory
+    }
+
+    fn index(&self) -> Option<&BlindIndex> {
+        self.0.index.as_ref()
     }
 
     fn cookies(&self) -> &cookie::Names {
@@ -176,8 +198,7 @@ pub async fn start(
     config: Config,
     bounds: Bounds,
     pepper: Option<&Pepper>,
-    store: Store,
-    directory: Directory,
+    sight: Sight,
     lifecycle: &Lifecycle,
 ) -> anyhow::Result<Option<SocketAddr>> {
     if !config.is_on() {
@@ -190,8 +211,10 @@ pub async fn start(
     let address = listener.local_addr()?;
     tracing::info!(%address, "console");
     let every = Duration::from_millis(config.sample_ms);
+    let Sight { store, directory, index, complaints } = sight;
     let names = Names::new(pepper)?;
-    let console = Console::new((config, bounds), store.clone(), directory, names, lifecycle.stop());
+    let seen = (store.clone(), directory, index);
+    let console = Console::new((config, bounds), seen, names, lifecycle.stop());
     let (router, stop) = (routes::router(&console), lifecycle.stop());
     lifecycle.component("console", async move {
         serve(listener, router, Limits::default(), stop).await;
@@ -199,7 +222,7 @@ pub async fn start(
     });
     let (keeper, stop, kept) = (console.clone(), lifecycle.stop(), store.clone());
     lifecycle.component("console figures", async move {
-        keeper.live().keep(kept, every, || metrics.render(), stop).await;
+        keeper.live().keep(kept, every, || metrics.render(), complaints, stop).await;
         Ok(())
     });
     let (keeper, stop, kept) = (console, lifecycle.stop(), store.clone());

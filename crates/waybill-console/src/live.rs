@@ -16,14 +16,14 @@ use chrono::{DateTime, Utc};
 use futures_util::stream;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 use waybill_store::conservation::first_id_at;
 use waybill_store::console::flow::Flow;
 use waybill_store::{Store, StoreError};
 
+use crate::complaint::Complaints;
 use crate::failure::Failure;
 use crate::figures::Figures;
-use crate::verdict::{Verdict, judge};
+use crate::verdict::{Look, Past, Verdict, judge};
 use crate::{Console, view};
 
 /// How far back the plots reach.
@@ -39,6 +39,9 @@ const LOOK_LIMIT: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone)]
 pub(crate) struct Sample {
     pub(crate) at: DateTime<Utc>,
+    /// What was accepted in this time is counted.
+    pub(crate) from: DateTime<Utc>,
+    pub(crate) to: DateTime<Utc>,
     /// Messages a second.
     pub(crate) accepted: f64,
     /// Messages a second that became final.
@@ -66,12 +69,13 @@ pub(crate) struct Now {
 #[derive(Debug)]
 pub(crate) struct Live {
     now: Mutex<Now>,
+    past: Mutex<Past>,
     looks: watch::Sender<u64>,
 }
 
 impl Live {
     pub(crate) fn new() -> Self {
-        Self { now: Mutex::default(), looks: watch::Sender::new(0) }
+        Self { now: Mutex::default(), past: Mutex::default(), looks: watch::Sender::new(0) }
     }
 
     /// What is known now.
@@ -85,18 +89,21 @@ impl Live {
         store: Store,
         every: Duration,
         metrics: impl Fn() -> String,
+        complaints: Complaints,
         stop: CancellationToken,
     ) {
-        let mut until = first_id_at(view::now() - UNSETTLED);
+        let mut from = view::now() - UNSETTLED;
         while !stop.is_cancelled() {
             let now = view::now();
-            let (since, to) = (until, first_id_at(now - UNSETTLED));
-            let looked = tokio::time::timeout(LOOK_LIMIT, store.flow(since, to)).await;
-            let looked = looked.unwrap_or_else(|_| Err(StoreError::Unavailable("no answer in time".into())));
-            if looked.is_ok() {
-                until = to;
+            let to = now - UNSETTLED;
+            let look = tokio::time::timeout(LOOK_LIMIT, store.flow(first_id_at(from), first_id_at(to))).await;
+            let flow = look.unwrap_or_else(|_| Err(StoreError::Unavailable("no answer in time".into())));
+            let is_ok = flow.is_ok();
+            let figures = Figures::read(&metrics());
+            self.note(Seen { at: now, from, to, flow, figures }, &complaints);
+            if is_ok {
+                from = to;
             }
-            self.note(now, elapsed_s(since, to), looked, Figures::read(&metrics()));
             self.looks.send_modify(|look| *look += 1);
             tokio::select! {
                 () = stop.cancelled() => {}
@@ -105,16 +112,21 @@ impl Live {
         }
     }
 
-    fn note(&self, at: DateTime<Utc>, elapsed_s: f64, looked: Result<Flow, StoreError>, figures: Figures) {
+    fn note(&self, seen: Seen, complaints: &Complaints) {
+        let Seen { at, from, to, flow, figures } = seen;
+        let figures = Arc::new(figures);
+        let trend = self.past.lock().unwrap_or_else(PoisonError::into_inner).trend(at, &figures);
         let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
-        let (flow, why) = match looked {
+        let (flow, why) = match flow {
             Ok(flow) => (Some(flow), None),
             Err(error) => (None, Some(error.to_string())),
         };
         let before: HashMap<(&str, &str), DateTime<Utc>> =
             now.verdicts.iter().map(|(v, since)| ((v.alert, v.whom.as_str()), *since)).collect();
-        let verdicts = judge(&figures, flow.as_ref(), why.as_deref());
-        let verdicts = verdicts
+        let complaints = complaints.borrow().clone();
+        let (flow_now, ledger) = (flow.as_ref(), why.as_deref());
+        let look = Look { figures: &figures, trend, flow: flow_now, ledger, complaints: &complaints };
+        let verdicts = judge(&look)
             .into_iter()
             .map(|verdict| {
                 let since = before.get(&(verdict.alert, verdict.whom.as_str())).copied().unwrap_or(at);
@@ -122,7 +134,7 @@ impl Live {
             })
             .collect();
         if let Some(flow) = &flow {
-            let sample = sample(at, elapsed_s, flow, now.flow.as_ref());
+            let sample = sample((at, from, to), flow, now.flow.as_ref());
             let hour = Arc::make_mut(&mut now.hour);
             hour.push_back(sample);
             while hour.front().is_some_and(|first| first.at < at - KEPT) {
@@ -131,18 +143,27 @@ impl Live {
         }
         now.verdicts = Arc::new(verdicts);
         now.flow = flow;
-        now.figures = Arc::new(figures);
+        now.figures = figures;
         now.at = Some(at);
     }
 }
 
-/// The time between two ids, in seconds.
-fn elapsed_s(since: Uuid, until: Uuid) -> f64 {
-    let millis = u64::try_from((until.as_u128() >> 80).saturating_sub(since.as_u128() >> 80)).unwrap_or(0);
-    Duration::from_millis(millis).as_secs_f64()
+/// One look: when, at what was accepted from when to when, and what was seen.
+#[derive(Debug)]
+struct Seen {
+    at: DateTime<Utc>,
+    from: DateTime<Utc>,
+    to: DateTime<Utc>,
+    flow: Result<Flow, StoreError>,
+    figures: Figures,
 }
 
-fn sample(at: DateTime<Utc>, elapsed_s: f64, flow: &Flow, before: Option<&Flow>) -> Sample {
+fn sample(
+    (at, from, to): (DateTime<Utc>, DateTime<Utc>, DateTime<Utc>),
+    flow: &Flow,
+    before: Option<&Flow>,
+) -> Sample {
+    let elapsed_s = (to - from).as_seconds_f64();
     let came: i64 = flow.accepted.values().sum();
     // what came in and is neither unfinished nor dead has become final
     let went = before
@@ -150,6 +171,8 @@ fn sample(at: DateTime<Utc>, elapsed_s: f64, flow: &Flow, before: Option<&Flow>)
     let rate = |count: i64| if elapsed_s > 0.0 { view::float(count.max(0)) / elapsed_s } else { 0.0 };
     Sample {
         at,
+        from,
+        to,
         accepted: rate(came),
         finished: rate(went),
         unfinished: view::float(flow.unfinished()),
@@ -190,24 +213,30 @@ mod tests {
     #[test]
     fn what_came_and_is_not_here_has_become_final() {
         let at = DateTime::<Utc>::UNIX_EPOCH;
-        let found = sample(at, 2.0, &flow(10, 4, 1), Some(&flow(0, 0, 0)));
+        let times = |seconds| (at, at, at + chrono::TimeDelta::seconds(seconds));
+        let found = sample(times(2), &flow(10, 4, 1), Some(&flow(0, 0, 0)));
         assert_eq!((found.accepted, found.finished, found.unfinished), (5.0, 2.5, 4.0));
-        let replayed = sample(at, 2.0, &flow(0, 9, 0), Some(&flow(0, 0, 9)));
+        let replayed = sample(times(2), &flow(0, 9, 0), Some(&flow(0, 0, 9)));
         assert!(replayed.finished.abs() < f64::EPSILON, "a replay finishes nothing");
-        assert!(sample(at, 0.0, &flow(3, 0, 0), None).accepted.abs() < f64::EPSILON, "no time, no rate");
+        assert!(sample(times(0), &flow(3, 0, 0), None).accepted.abs() < f64::EPSILON, "no time, no rate");
     }
 
     #[test]
     fn a_thing_is_wrong_since_it_was_first_seen() {
         let (live, start) = (Live::new(), DateTime::<Utc>::UNIX_EPOCH);
-        let down = || Figures::read("waybill_broker_up 0\n");
-        live.note(start, 0.0, Ok(Flow::default()), down());
-        live.note(start + KEPT, 1.0, Ok(Flow::default()), down());
+        let (_sender, complaints) = watch::channel(Vec::new());
+        let note = |at, flow, figures: &str| {
+            let figures = Figures::read(figures);
+            live.note(Seen { at, from: at, to: at, flow, figures }, &complaints);
+        };
+        let down = "waybill_due_oldest_seconds 0\nwaybill_queue_idle 0\nwaybill_unaccounted_messages 0\nwaybill_broker_up 0\n";
+        note(start, Ok(Flow::default()), down);
+        note(start + KEPT, Ok(Flow::default()), down);
         assert_eq!(live.now().verdicts[0].1, start);
-        live.note(start + KEPT * 2, 1.0, Ok(Flow::default()), Figures::default());
+        note(start + KEPT * 2, Ok(Flow::default()), &down.replace("_up 0", "_up 1"));
         assert!(live.now().verdicts.is_empty());
         assert_eq!(live.now().hour.len(), 2, "an hour, and no more");
-        live.note(start + KEPT * 3, 1.0, Err(StoreError::Unavailable("x".into())), down());
+        note(start + KEPT * 3, Err(StoreError::Unavailable("x".into())), down);
         assert!(live.now().flow.is_none(), "what is not known is not shown");
     }
 }

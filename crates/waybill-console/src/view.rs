@@ -84,6 +84,40 @@ impl Frame {
     }
 }
 
+/// How many there are of what is listed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Total {
+    count: i64,
+    /// Counted no further: there may be more.
+    is_least: bool,
+}
+
+impl Total {
+    pub(crate) const fn new(count: i64, is_least: bool) -> Self {
+        Self { count, is_least }
+    }
+
+    pub(crate) const fn exact(count: i64) -> Self {
+        Self::new(count, false)
+    }
+
+    /// What was counted up to `most`.
+    pub(crate) fn up_to(count: i64, most: u32) -> Self {
+        Self::new(count, count >= i64::from(most))
+    }
+
+    /// In words.
+    pub(crate) fn words(self) -> String {
+        let least = if self.is_least { "at least " } else { "" };
+        format!("{least}{}", count(self.count))
+    }
+
+    /// For machines: the number alone.
+    pub(crate) const fn number(self) -> i64 {
+        self.count
+    }
+}
+
 /// A rendered page.
 pub(crate) fn html(page: &impl Template) -> Result<Html<String>, Failure> {
     page.render().map(Html).map_err(|error| Failure::Fault(format!("a template: {error}")))

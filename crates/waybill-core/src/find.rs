@@ -128,6 +128,17 @@ pub struct Entry {
     pub narrow: i32,
 }
 
+/// A value that is looked for, as the ledger is asked for it: what it is and its digest, not the value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sought {
+    /// What it is.
+    pub facet: Facet,
+    /// Its row.
+    pub entry: Entry,
+    /// Whether who assigned it was given too.
+    pub with_authority: bool,
+}
+
 impl BlindIndex {
     /// The label under which the key is derived; a new one would orphan every row there is.
     const LABEL: &'static str = "waybill blind index 1";
@@ -148,6 +159,12 @@ impl BlindIndex {
             digest: self.digest(named.facet, value),
             narrow: authority.map_or(0, |authority| self.narrow(named.facet, authority)),
         })
+    }
+
+    /// A value that is to be looked for; none for one that says nothing.
+    pub fn sought(&self, named: &Named) -> Option<Sought> {
+        let entry = self.entry(named)?;
+        Some(Sought { facet: named.facet, entry, with_authority: named.authority.is_some() })
     }
 
     /// Tells one key from another: stands beside the index.

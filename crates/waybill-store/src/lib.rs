@@ -40,6 +40,7 @@ pub mod record;
 pub mod relay;
 pub mod repair;
 pub mod retention;
+pub mod seek;
 pub mod source;
 pub mod source_key;
 pub mod source_state;

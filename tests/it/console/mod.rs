@@ -4,7 +4,10 @@
 mod access;
 mod browser;
 mod commands;
+mod figures;
+mod find;
 mod hostile;
+mod hour;
 mod live;
 mod login;
 mod pages;

@@ -6,6 +6,7 @@ use waybill_console::Role;
 use super::browser::Page;
 use super::{Browser, logged_in};
 use crate::plans::{bad, dead, good};
+use crate::support::partner::{id, signature};
 use crate::support::{World, until};
 
 /// What a form of the builder says when nobody has changed much in it.
@@ -45,7 +46,7 @@ async fn a_plan_is_looked_at_made_started_and_proved() {
         assert!(viewer.get("/plans").await.text.contains("There is no plan."));
         assert_eq!(viewer.get("/plans/new").await.status, 403);
         let list = operator.get("/dead?source=tis").await.text;
-        assert!(list.contains("href=\"/plans/new?source=tis&amp;class=&amp;group=&amp;text=\""), "{list}");
+        assert!(list.contains("href=\"/plans/new?source=tis\""), "{list}");
         let form = operator.get("/plans/new?source=tis").await.text;
         assert!(form.contains("<option value=\"tis\" selected>"), "{form}");
 
@@ -66,7 +67,8 @@ async fn a_plan_is_looked_at_made_started_and_proved() {
         until("the plan to end", || async { viewer.get(&page).await.text.contains("tag finished") }).await;
         let text = viewer.get(&page).await.text;
         assert!(text.contains("say the same of all 3 items"), "{text}");
-        assert!(text.contains("<dt>Failed again</dt><dd>1 validation</dd>"), "{text}");
+        let failed = format!("<a href=\"{page}/items?state=failed&amp;why=validation\">1</a> validation");
+        assert!(text.contains(&failed), "{text}");
         let list = viewer.get("/plans").await.text;
         assert!(list.contains(&format!("href=\"{page}\"")) && list.contains("release 41"), "{list}");
         let by = "select count(*) from audit where actor = 'kim-operator'
@@ -178,6 +180,71 @@ async fn what_is_asked_wrongly_makes_no_plan() {
         assert!(
             !text.contains("<script>") && !text.contains('\u{202e}') && text.contains("all dead letters")
         );
+        world
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_is_narrowed_by_kind_time_and_key() {
+    World::run(async |mut world| {
+        let ingest = world.ingest(&[]).await;
+        world.worker(&[]).await;
+        let tis = world.partner("tis", &ingest);
+        for (key, member) in [("k-1", "member-4711"), ("k-2", "member-4712")] {
+            let body = signature(member, "2026-01-31T12:00:00Z", "GG99");
+            let sent = id(tis.insist(|| tis.json(key, body.clone())).await).await;
+            tis.until(&sent, "dead").await;
+        }
+        let url = world.console(&[]).await;
+        let operator = logged_in(&world, &url, Role::Operator).await;
+        let dry = async |others: &[(&str, &str)]| {
+            let page = operator.post_from("/plans/new", "/plans/preview", &asked(others)).await;
+            let counted = page.text.split("Dry run: ").nth(1).and_then(|text| text.split(' ').next());
+            (page.status, counted.map(ToOwned::to_owned), page.text.clone())
+        };
+        let mut of_key = String::new();
+        for (others, expected) in [
+            (&[("kind", "conditions-of-joining")][..], Some("2")),
+            (&[("kind", "visit")], None),
+            (&[("since", "2020-01-01 00:00")], Some("2")),
+            (&[("until", "2020-01-01")], None),
+            (&[("class", "validation"), ("text", "version")], Some("2")),
+            (&[("class", "timeout")], None),
+            (&[("key", "member-4711")], Some("1")),
+            (&[("key", "member-4711"), ("kind", "visit")], None),
+            (&[("key", "nobody")], None),
+        ] {
+            let (status, counted, text) = dry(others).await;
+            assert_eq!(counted.as_deref(), expected, "{others:?}: {text}");
+            assert_eq!(status, if expected.is_some() { 200 } else { 400 }, "{others:?}");
+            if others == [("key", "member-4711")] {
+                of_key = text;
+            }
+        }
+        for (others, says) in [
+            (&[("key", "member-4711"), ("source", "")][..], "choose the source"),
+            (&[("key", "member-4711"), ("source", "archive")], "have no ordering key"),
+            (&[("since", "yesterday")], "A time is written like"),
+        ] {
+            let (status, _, text) = dry(others).await;
+            assert!(status == 400 && text.contains(says), "{others:?}: {text}");
+        }
+        // the key goes on by the form, and stands in no address, no plan and on no trail
+        let hrefs = of_key.split("href=\"").skip(1).map(|part| part.split('"').next().unwrap_or_default());
+        assert!(hrefs.into_iter().all(|href| !href.contains("4711")), "{of_key}");
+        assert_eq!(world.count("select count(*) from plan").await, 0, "a dry run makes none");
+        let fields = asked(&[("key", "member-4711"), ("seen", "1")]);
+        let page = address(&operator.post_from("/plans/new", "/plans", &fields).await);
+        let text = operator.get(&page).await.text;
+        assert!(text.contains("0 of 1") && text.contains("one ordering key (not kept)"), "{text}");
+        for table in ["plan", "plan_item", "audit"] {
+            let rows =
+                sqlx::AssertSqlSafe(format!("select coalesce(string_agg(t::text, ' '), '') from {table} t"));
+            let rows: String = sqlx::query_scalar(rows).fetch_one(&world.db).await.unwrap();
+            assert!(!rows.contains("4711") && !text.contains("4711"), "{table}: {rows}");
+        }
+        assert_eq!(operator.get("/plans/new?key=member-4711").await.text.matches("4711").count(), 0);
         world
     })
     .await;

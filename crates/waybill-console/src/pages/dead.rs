@@ -4,16 +4,16 @@ use askama::Template;
 use axum::extract::{Query, State};
 use axum::response::Html;
 use serde::Deserialize;
-use waybill_core::outcome::ErrorClass;
 use waybill_store::dead::{Cursor, DeadLetter, Group};
 
 use super::Viewer;
+use super::choices::Choices;
 use super::decide::said;
 use super::letters::Letters;
 use crate::Console;
 use crate::failure::Failure;
 use crate::guard::encode;
-use crate::view::{self, Frame};
+use crate::view::{self, Frame, Total};
 
 /// Groups on the page.
 const GROUPS_MAX: u32 = 50;
@@ -34,10 +34,11 @@ pub(crate) struct Wanted {
 struct Page {
     frame: Frame,
     shown: Letters,
-    sources: Vec<String>,
-    classes: Vec<&'static str>,
+    choices: Choices,
     groups: Vec<Group>,
     groups_total: i64,
+    /// Letters that fit.
+    total: Total,
     letters: Vec<DeadLetter>,
     next: Option<String>,
     done: String,
@@ -54,12 +55,12 @@ pub(crate) async fn list(
     let after = after.map_err(|_| Failure::Wrong("There is no such page.".to_owned()))?;
     let groups = console.store().dead_groups(&filter, GROUPS_MAX).await?;
     let found = console.store().dead_page(&filter, after, LISTED_MAX).await?;
-    let mut sources: Vec<String> = console.directory().snapshot().sources.keys().cloned().collect();
-    sources.sort();
+    let total = groups.groups.iter().map(|group| group.count).sum();
+    let is_least = groups.total > i64::from(GROUPS_MAX);
     let page = Page {
         frame: viewer.frame("/dead", "Dead letters"),
-        sources,
-        classes: ErrorClass::ALL.into_iter().map(ErrorClass::as_str).collect(),
+        choices: Choices::of(&console),
+        total: Total::new(total, is_least),
         groups_total: groups.total,
         groups: groups.groups,
         next: found

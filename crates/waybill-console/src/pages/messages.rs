@@ -1,126 +1,182 @@
-//! `GET /messages`: messages by source, state, time, failure, idempotency key or id. That somebody looks for
-//! a key is on the audit trail first, or nothing is looked for.
+//! `GET /messages`: messages by source, kind, lane, state, failure and time. What is asked stands in the
+//! address, so nothing about a person is asked here: that is `find.rs`, which is posted.
 
 use askama::Template;
 use axum::extract::{Query, State};
-use axum::response::{IntoResponse as _, Redirect, Response};
-use chrono::{DateTime, TimeDelta, Utc};
+use axum::response::Html;
+use chrono::TimeDelta;
 use serde::Deserialize;
-use serde_json::json;
-use uuid::Uuid;
 use waybill_store::console::browse::{Filter, Listed};
 
 use super::Viewer;
+use super::choices::Choices;
+use super::find::Asked;
+use super::moment::moment;
 use crate::Console;
 use crate::failure::Failure;
 use crate::guard::encode;
-use crate::view::{self, Frame};
+use crate::view::{self, Frame, Total};
 
 /// Messages on one page.
 const LISTED_MAX: u32 = 50;
-/// The states, and `unfinished` and `due`, which are several.
-pub(crate) const STATES: [&str; 10] = [
-    "unfinished",
-    "due",
-    "accepted",
-    "published",
-    "held",
-    "processing",
-    "retrying",
-    "processed",
-    "dead",
-    "discarded",
+/// Messages that are counted; with more it says that there are more.
+const COUNTED_MAX: u32 = 10_000;
+
+/// A name for some states: the name, the states (none: every one), and whether it is due by now.
+type Place = (&'static str, &'static [&'static str], Option<bool>);
+
+/// What may stand for a state: several of them, or when it is due; then each state.
+pub(crate) const PLACES: [Place; 13] = [
+    ("unfinished", &["accepted", "published", "held", "processing", "retrying"], None),
+    ("in-flight", &["accepted", "published", "processing", "retrying"], None),
+    ("due", &["accepted", "retrying"], Some(true)),
+    ("later", &["accepted", "retrying"], Some(false)),
+    ("final", &["processed", "discarded"], None),
+    ("accepted", &["accepted"], None),
+    ("published", &["published"], None),
+    ("held", &["held"], None),
+    ("processing", &["processing"], None),
+    ("retrying", &["retrying"], None),
+    ("processed", &["processed"], None),
+    ("dead", &["dead"], None),
+    ("discarded", &["discarded"], None),
 ];
-/// How far back: its name, its words, hours (none: all).
-pub(crate) const SINCE: [(&str, &str, Option<i64>); 5] = [
-    ("1h", "the last hour", Some(1)),
-    ("24h", "the last 24 hours", Some(24)),
-    ("7d", "the last 7 days", Some(24 * 7)),
-    ("30d", "the last 30 days", Some(24 * 30)),
+/// How far back: its name, its words, minutes (none: all).
+pub(crate) const SINCE: [(&str, &str, Option<i64>); 6] = [
+    ("1m", "the last minute", Some(1)),
+    ("1h", "the last hour", Some(60)),
+    ("24h", "the last 24 hours", Some(24 * 60)),
+    ("7d", "the last 7 days", Some(7 * 24 * 60)),
+    ("30d", "the last 30 days", Some(30 * 24 * 60)),
     ("all", "all time", None),
 ];
 
-/// What is searched for.
+/// What is asked for.
 #[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 pub(crate) struct Wanted {
-    /// An id, or an idempotency key.
-    q: Option<String>,
-    source: Option<String>,
-    state: Option<String>,
-    class: Option<String>,
-    since: Option<String>,
-    before: Option<String>,
+    pub(crate) source: String,
+    pub(crate) kind: String,
+    pub(crate) lane: String,
+    pub(crate) state: String,
+    pub(crate) class: String,
+    pub(crate) since: String,
+    /// Accepted at this moment or later; it and `to` take the place of `since`.
+    pub(crate) from: String,
+    /// Accepted before this moment.
+    pub(crate) to: String,
+    before: String,
 }
 
 #[derive(Template)]
 #[template(path = "messages.html")]
 struct Page {
     frame: Frame,
-    q: String,
-    source: String,
-    state: String,
-    class: String,
+    wanted: Wanted,
+    /// The fields of the search by value, empty.
+    asked: Asked,
     since: &'static str,
     since_words: &'static str,
-    sources: Vec<String>,
+    choices: Choices,
     messages: Vec<Listed>,
+    /// Of how many; none: on a later page, where nothing is counted again.
+    total: Option<Total>,
     next: Option<String>,
+}
+
+impl Wanted {
+    fn trimmed(self) -> Self {
+        let trimmed = |text: &str| text.trim().to_owned();
+        Self {
+            source: trimmed(&self.source),
+            kind: trimmed(&self.kind),
+            lane: trimmed(&self.lane),
+            state: trimmed(&self.state),
+            class: trimmed(&self.class),
+            since: trimmed(&self.since),
+            from: trimmed(&self.from),
+            to: trimmed(&self.to),
+            before: trimmed(&self.before),
+        }
+    }
+
+    /// How far back, by the list; all time where the moments are given.
+    fn window(&self) -> (&'static str, &'static str, Option<i64>) {
+        let is_given = !self.from.is_empty() || !self.to.is_empty();
+        let named = |name: &str| SINCE.into_iter().find(|(known, ..)| *known == name);
+        if is_given {
+            return ("all", "the time that is given", None);
+        }
+        named(&self.since).or_else(|| named("24h")).unwrap_or(SINCE[0])
+    }
+
+    fn filter(&self) -> Result<Filter, Failure> {
+        let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+        let place = PLACES.into_iter().find(|(name, ..)| *name == self.state);
+        if place.is_none() && !self.state.is_empty() {
+            return Err(Failure::Wrong("There is no such state.".to_owned()));
+        }
+        let (_, states, due) = place.unwrap_or(("", &[], None));
+        let since = self.window().2.map(|minutes| view::now() - TimeDelta::minutes(minutes));
+        Ok(Filter {
+            source: some(&self.source),
+            kind: some(&self.kind),
+            lane: some(&self.lane),
+            states: states.iter().map(|&state| state.to_owned()).collect(),
+            due,
+            error_class: some(&self.class),
+            from: moment(&self.from)?.or(since),
+            to: moment(&self.to)?,
+            before: self.before.parse().ok(),
+        })
+    }
+
+    /// The address of the page after message `last`.
+    fn after(&self, last: &Listed) -> String {
+        let parts = [
+            ("source", &self.source),
+            ("kind", &self.kind),
+            ("lane", &self.lane),
+            ("state", &self.state),
+            ("class", &self.class),
+            ("since", &self.since),
+            ("from", &self.from),
+            ("to", &self.to),
+        ];
+        let mut address = "/messages?".to_owned();
+        for (name, part) in parts.into_iter().filter(|(_, part)| !part.is_empty()) {
+            address.extend([name, "=", &encode(part), "&"]);
+        }
+        address.extend(["before=", &last.id.to_string()]);
+        address
+    }
 }
 
 pub(crate) async fn list(
     State(console): State<Console>,
     viewer: Viewer,
     Query(wanted): Query<Wanted>,
-) -> Result<Response, Failure> {
-    let text = |value: Option<String>| value.map(|text| text.trim().to_owned()).unwrap_or_default();
-    let (q, source) = (text(wanted.q), text(wanted.source));
-    if let Ok(id) = q.parse::<Uuid>() {
-        return Ok(Redirect::to(&format!("/messages/{id}")).into_response());
-    }
-    let (state, class) = (text(wanted.state), text(wanted.class));
-    if !state.is_empty() && !STATES.contains(&state.as_str()) {
-        return Err(Failure::Wrong("There is no such state.".to_owned()));
-    }
-    let since = text(wanted.since);
-    let (since, since_words, hours) = SINCE.into_iter().find(|(name, ..)| *name == since).unwrap_or(SINCE[1]);
-    let from = hours.map(|hours| view::now() - TimeDelta::hours(hours));
-    let before = wanted.before.and_then(|before| before.parse().ok());
-    let messages = if q.is_empty() {
-        let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
-        let filter = Filter {
-            source: some(&source),
-            states: states(&state),
-            error_class: some(&class),
-            from,
-            to: None,
-            before,
-        };
-        console.store().browse(&filter, LISTED_MAX).await?
-    } else {
-        // what is shown is found by a value that its sender chose, which may be about a person
-        let detail = json!({"by": [{"what": "idempotency-key"}], "since": since});
-        console.store().audit(viewer.by().on_messages("find message", &[], &detail)).await?;
-        console.store().browse_key(&q, from.unwrap_or(DateTime::<Utc>::UNIX_EPOCH), LISTED_MAX).await?
+) -> Result<Html<String>, Failure> {
+    let wanted = wanted.trimmed();
+    let filter = wanted.filter()?;
+    let messages = console.store().browse(&filter, LISTED_MAX).await?;
+    let is_full = messages.len() == LISTED_MAX as usize;
+    let counted = match (is_full, filter.before) {
+        (_, Some(_)) => None,
+        (false, None) => Some(i64::try_from(messages.len()).unwrap_or_default()),
+        (true, None) => Some(console.store().browse_count(&filter, COUNTED_MAX).await?),
     };
-    let last = messages.last().filter(|_| messages.len() == LISTED_MAX as usize && q.is_empty());
-    let next = last.map(|last| {
-        let (source, class) = (encode(&source), encode(&class));
-        format!("/messages?source={source}&state={state}&class={class}&since={since}&before={}", last.id)
-    });
-    let mut sources: Vec<String> = console.directory().snapshot().sources.keys().cloned().collect();
-    sources.sort();
-    let frame = viewer.frame("/messages", "Messages");
-    let page = Page { frame, q, source, state, class, since, since_words, sources, messages, next };
-    Ok(view::html(&page)?.into_response())
-}
-
-/// The states that a name stands for; none: every state.
-fn states(name: &str) -> Vec<String> {
-    let states: &[&str] = match name {
-        "" => &[],
-        "unfinished" => &["accepted", "published", "held", "processing", "retrying"],
-        "due" => &["accepted", "retrying"],
-        one => &[one],
-    };
-    states.iter().map(|&state| state.to_owned()).collect()
+    let next = messages.last().filter(|_| is_full).map(|last| wanted.after(last));
+    let (since, since_words, _) = wanted.window();
+    view::html(&Page {
+        frame: viewer.frame("/messages", "Messages"),
+        since,
+        since_words,
+        wanted,
+        asked: Asked::default(),
+        choices: Choices::of(&console),
+        messages,
+        total: counted.map(|counted| Total::up_to(counted, COUNTED_MAX)),
+        next,
+    })
 }

@@ -1,11 +1,15 @@
 //! The pages, a file each: ask the ledger, fill a template. Who may see them is not their question.
 
 pub(crate) mod audit;
+mod choices;
 pub(crate) mod dead;
 pub(crate) mod decide;
+pub(crate) mod find;
+pub(crate) mod items;
 mod letters;
 pub(crate) mod message;
 pub(crate) mod messages;
+mod moment;
 pub(crate) mod overview;
 pub(crate) mod plan;
 pub(crate) mod plans;
@@ -14,6 +18,7 @@ pub(crate) mod reconciliation;
 pub(crate) mod runbook;
 pub(crate) mod sources;
 pub(crate) mod users;
+pub(crate) mod waits;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;

@@ -36,6 +36,7 @@ struct Page {
     hour_since: Option<DateTime<Utc>>,
     balance: Kept,
     broker: Vec<(&'static str, String)>,
+    /// Lanes: how long each takes to drain.
     drain: Vec<(String, String)>,
     oldest_due: Option<uuid::Uuid>,
 }
@@ -75,7 +76,7 @@ fn stages(now: &Now) -> Vec<Stage> {
     let finished = rate(last_minute(now, |sample| sample.finished));
     let past_minute = || "past minute".to_owned();
     vec![
-        stage("accepted", "Accepted", accepted, past_minute(), "/messages?since=1h", false),
+        stage("accepted", "Accepted", accepted, past_minute(), "/messages?since=1m", false),
         stage(
             "due",
             "Due",
@@ -102,10 +103,10 @@ fn stages(now: &Now) -> Vec<Stage> {
         ),
         stage(
             "retrying",
-            "Retrying",
+            "Due later",
             count(flow.retrying),
             String::new(),
-            "/messages?state=retrying&since=all",
+            "/messages?state=later&since=all",
             false,
         ),
         stage(
@@ -117,7 +118,7 @@ fn stages(now: &Now) -> Vec<Stage> {
             false,
         ),
         stage("dead", "Dead", count(flow.dead), oldest(flow.oldest_dead_s), "/dead", flow.dead > 0),
-        stage("finished", "Finished", finished, past_minute(), "/messages?state=processed&since=1h", false),
+        stage("finished", "Finished", finished, past_minute(), "/messages?state=final&since=1h", false),
     ]
 }
 

@@ -1,14 +1,17 @@
 //! `/plans/new`: a replay plan is asked for, looked at as a dry run, and only then made. Making one
-//! starts nothing.
+//! starts nothing. An ordering key identifies somebody: it is posted, never part of an address, and its
+//! hash alone goes to the ledger.
 
 use askama::Template;
 use axum::extract::{Form, Query, State};
 use axum::response::{Html, Redirect};
 use serde::Deserialize;
-use waybill_core::outcome::ErrorClass;
+use waybill_core::ordering::Key;
 use waybill_core::plan::Policy;
+use waybill_store::dead::Filter;
 use waybill_store::plan::{By, Made, Preview, Wanted};
 
+use super::choices::Choices;
 use super::letters::Letters;
 use super::{Viewer, reason};
 use crate::failure::Failure;
@@ -18,12 +21,17 @@ use crate::{Console, secret};
 /// Characters of a form's own name.
 const ONCE_MAX: usize = 100;
 
-/// What is asked for, as the form has it.
-#[derive(Debug, Clone, Deserialize)]
+/// Longer than any value that is a key.
+const KEY_BYTES_MAX: usize = 4096;
+
+/// What is asked for, as the form has it. Has no `Debug`: its key identifies somebody.
+#[derive(Clone, Deserialize)]
 #[serde(default)]
 pub(crate) struct Asked {
     #[serde(flatten)]
     letters: Letters,
+    /// With this ordering key of the source, as its partner writes it.
+    key: String,
     /// That all dead letters are meant, where nothing narrows.
     all: String,
     canary: String,
@@ -43,6 +51,7 @@ impl Default for Asked {
     fn default() -> Self {
         Self {
             letters: Letters::default(),
+            key: String::new(),
             all: String::new(),
             canary: "20".to_owned(),
             confirm: String::new(),
@@ -60,8 +69,7 @@ impl Default for Asked {
 struct Page {
     frame: Frame,
     asked: Asked,
-    sources: Vec<String>,
-    classes: Vec<&'static str>,
+    choices: Choices,
     /// The dry run, and what it is of.
     dry: Option<(Preview, String)>,
 }
@@ -87,13 +95,33 @@ impl Asked {
         }
     }
 
+    /// Which dead letters.
+    fn filter(&self, console: &Console) -> Result<Filter, Failure> {
+        let wrong = |what: String| Failure::Wrong(format!("{what}. Nothing was done."));
+        let filter = self.letters.filter()?;
+        let key = self.key.trim();
+        if key.is_empty() {
+            if self.letters.is_all() && self.all.is_empty() {
+                return Err(wrong("Say which dead letters, or that all of them are meant".to_owned()));
+            }
+            return Ok(filter);
+        }
+        if key.len() > KEY_BYTES_MAX {
+            return Err(wrong("The ordering key is longer than any that is known".to_owned()));
+        }
+        let Some(name) = &filter.source else {
+            return Err(wrong("An ordering key is a source's: choose the source".to_owned()));
+        };
+        let known = console.directory().snapshot();
+        let source = known.sources.get(name).ok_or_else(|| wrong(format!("There is no source {name}")))?;
+        let typed = Key::typed(source, key);
+        let typed = typed.ok_or_else(|| wrong(format!("Messages of {name} have no ordering key")))?;
+        Ok(Filter { key: Some(typed), ..filter })
+    }
+
     /// Makes the plan, or only looks.
     async fn make(&self, console: &Console, viewer: &Viewer, keep: bool) -> Result<Made, Failure> {
-        if self.letters.is_all() && self.all.is_empty() {
-            let what = "Say which dead letters, or that all of them are meant. Nothing was done.";
-            return Err(Failure::Wrong(what.to_owned()));
-        }
-        let (filter, policy) = (self.letters.filter()?, self.policy()?);
+        let (filter, policy) = (self.filter(console)?, self.policy()?);
         let by = By { actor: &viewer.visitor.name, via: viewer.via(), reason: reason(&self.reason)? };
         let items_max = console.bounds().plan_items_max;
         let once = Some(self.once.trim()).filter(|once| keep && !once.is_empty());
@@ -129,6 +157,8 @@ pub(crate) async fn form(
     Query(mut asked): Query<Asked>,
 ) -> Result<Html<String>, Failure> {
     asked.letters = asked.letters.trimmed();
+    // an address that has one was not made here
+    asked.key.clear();
     page(&console, &viewer, asked, None)
 }
 
@@ -138,7 +168,7 @@ pub(crate) async fn preview(
     viewer: Viewer,
     Form(mut asked): Form<Asked>,
 ) -> Result<Html<String>, Failure> {
-    asked.letters = asked.letters.trimmed();
+    asked.letters = asked.letters.settled()?;
     match asked.make(&console, &viewer, false).await? {
         Made::Plan(plan, preview) => {
             asked.once = secret::token()?;
@@ -174,8 +204,6 @@ fn page(
     asked: Asked,
     dry: Option<(Preview, String)>,
 ) -> Result<Html<String>, Failure> {
-    let mut sources: Vec<String> = console.directory().snapshot().sources.keys().cloned().collect();
-    sources.sort();
-    let classes = ErrorClass::ALL.into_iter().map(ErrorClass::as_str).collect();
-    view::html(&Page { frame: viewer.frame("/plans", "New plan"), asked, sources, classes, dry })
+    let choices = Choices::of(console);
+    view::html(&Page { frame: viewer.frame("/plans", "New plan"), asked, choices, dry })
 }

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use waybill_core::plan::{State as Phase, Verb};
 use waybill_store::plan::{By, Moved, Plan, Report};
 
+use super::items::STATES;
 use super::{Viewer, reason};
 use crate::Console;
 use crate::failure::Failure;
@@ -23,6 +24,8 @@ const PROVED_MAX: u32 = 20_000;
 #[template(path = "plans.html")]
 struct Listed {
     frame: Frame,
+    /// In this state alone; empty: in any.
+    state: String,
     plans: Vec<Plan>,
 }
 
@@ -45,19 +48,23 @@ impl Page {
         Verb::ALL.into_iter().filter(takes).map(Verb::as_str).collect()
     }
 
-    /// Its items by state, each with what that means.
-    const fn items(&self) -> [(&'static str, u32, &'static str); 6] {
+    /// Its items by state: its name in addresses and in words, how many, and what that means.
+    fn items(&self) -> [(&'static str, &'static str, u32, &'static str); 6] {
         let items = self.plan.items;
         let ended = matches!(self.plan.state, Phase::Cancelled);
         let waiting = if ended { "never had their turn" } else { "their turn has not come" };
-        [
-            ("recovered", items.recovered, "processed"),
-            ("failed", items.failed, "dead again"),
-            ("held", items.held, "replayed, and held behind a dead letter"),
-            ("skipped", items.skipped, "no longer the dead letters that were looked at"),
-            ("in flight", items.replayed, "replayed, the outcome is not known yet"),
-            ("waiting", items.waiting, waiting),
-        ]
+        let counted = [
+            (items.recovered, "processed"),
+            (items.failed, "dead again"),
+            (items.held, "replayed, and held behind a dead letter"),
+            (items.skipped, "no longer the dead letters that were looked at"),
+            (items.replayed, "replayed, the outcome is not known yet"),
+            (items.waiting, waiting),
+        ];
+        std::array::from_fn(|at| {
+            let ((name, words), (count, meaning)) = (STATES[at], counted[at]);
+            (name, words, count, meaning)
+        })
     }
 }
 
@@ -92,9 +99,21 @@ pub(crate) struct Order {
     reason: String,
 }
 
-pub(crate) async fn list(State(console): State<Console>, viewer: Viewer) -> Result<Html<String>, Failure> {
-    let plans = console.store().plans(false, LISTED_MAX).await?;
-    view::html(&Listed { frame: viewer.frame("/plans", "Plans"), plans })
+/// Which plans.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Chosen {
+    state: String,
+}
+
+pub(crate) async fn list(
+    State(console): State<Console>,
+    viewer: Viewer,
+    Query(chosen): Query<Chosen>,
+) -> Result<Html<String>, Failure> {
+    let mut plans = console.store().plans(false, LISTED_MAX).await?;
+    plans.retain(|plan| chosen.state.is_empty() || plan.state.as_str() == chosen.state);
+    view::html(&Listed { frame: viewer.frame("/plans", "Plans"), state: chosen.state, plans })
 }
 
 pub(crate) async fn show(
@@ -136,10 +155,10 @@ pub(crate) async fn order(
     }
 }
 
-fn read_id(id: &str) -> Result<i64, Failure> {
+pub(super) fn read_id(id: &str) -> Result<i64, Failure> {
     id.parse().map_err(|_| unknown(id))
 }
 
-fn unknown(id: &str) -> Failure {
+pub(super) fn unknown(id: &str) -> Failure {
     Failure::Missing(format!("There is no plan {} in this ledger.", view::cut(id, 40)))
 }

@@ -3,6 +3,7 @@
 //! `entry` keeps the list in step with the ledger, `filter` says which of it, `page` and `group` read
 //! it. What a person decides about a dead letter is in [`crate::decide`].
 
+mod behind;
 mod empty;
 pub(crate) mod entry;
 pub(crate) mod filter;

@@ -7,6 +7,7 @@
 //! ledger's own rows, never from what the plan remembers. Nothing here publishes or processes: a
 //! plan makes rows due, by the same verb `replay` as a person does.
 
+mod items;
 mod make;
 mod outcome;
 mod places;
@@ -26,6 +27,7 @@ use waybill_core::plan::{Policy, State, Tally};
 use crate::audit::{self, Act, Via};
 use crate::{Store, StoreError};
 
+pub use items::{Choice, Item};
 pub use make::{Made, Wanted};
 pub use outcome::Settled;
 pub use preview::{AlsoIn, Key, Part, Preview};

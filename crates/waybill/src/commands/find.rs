@@ -8,13 +8,13 @@ use anyhow::{Context as _, bail};
 use chrono::SecondsFormat;
 use serde_json::{Value, json};
 use waybill_core::accept::dedupe_prefix;
-use waybill_core::credential::{Pepper, hex};
-use waybill_core::find::{BlindIndex, Entry, Facet, Named};
+use waybill_core::credential::Pepper;
+use waybill_core::find::{BlindIndex, Facet, Named, Sought};
 use waybill_core::mask;
+use waybill_store::Store;
 use waybill_store::audit::By;
 use waybill_store::find::{Hit, Search};
-use waybill_store::find_index::Progress;
-use waybill_store::{Store, StoreError};
+use waybill_store::seek::{Found, Values};
 
 use super::export::{self, List};
 use super::{Ended, nobody};
@@ -23,8 +23,6 @@ use crate::table;
 
 /// Bytes of a value that is read from a file.
 const VALUE_BYTES_MAX: u64 = 4096;
-/// What the audit trail keeps where no reason is given.
-const NO_REASON: &str = "none given";
 
 pub(super) async fn run(
     store: &Store,
@@ -40,11 +38,10 @@ pub(super) async fn run(
         }
     };
     let index = pepper.and_then(BlindIndex::new);
-    let mut entries = Vec::new();
-    let mut progress = None;
+    let (mut sought, mut check, mut actor) = (Vec::new(), 0, String::new());
     if named.is_empty() && find.idempotency_key.is_some() {
-        let Some(actor) = who.acting() else { return Ok(nobody()) };
-        record(store, &find, &actor, &[], &[]).await?;
+        let Some(acting) = who.acting() else { return Ok(nobody()) };
+        actor = acting;
     }
     if !named.is_empty() {
         let Some(index) = &index else {
@@ -53,29 +50,21 @@ pub(super) async fn run(
             );
             return Ok(Ended::Usage);
         };
-        let found: Option<Vec<Entry>> = named.iter().map(|named| index.entry(named)).collect();
+        let found: Option<Vec<Sought>> = named.iter().map(|named| index.sought(named)).collect();
         let Some(found) = found else {
             eprintln!("a value to look for is empty");
             return Ok(Ended::Usage);
         };
-        let Some(actor) = who.acting() else { return Ok(nobody()) };
-        record(store, &find, &actor, &named, &found).await?;
-        let now = store.index_progress().await?;
-        if now.key_check.is_some_and(|check| check != index.check()) {
-            bail!("the blind index was written under another auth.pepper: nothing could be found");
-        }
-        entries = found;
-        progress = Some(now);
+        let Some(acting) = who.acting() else { return Ok(nobody()) };
+        (sought, check, actor) = (found, index.check(), acting);
     }
-    let search = search(&find, entries);
-    let mut hits = store.find(&search).await.map_err(explained)?;
-    let more = hits.len() > find.limit as usize;
-    hits.truncate(find.limit as usize);
+    let by = By::cli(&actor).because_of(find.reason.as_deref());
+    let found = store.seek(&search(&find), Values { check, sought: &sought }, by).await?;
     if find.export.csv.is_some() {
-        return take_out(store, who, &find, &hits, more).await;
+        return take_out(store, who, &find, &found.hits, found.more).await;
     }
-    print(&hits, more, progress.as_ref(), find.output)?;
-    Ok(if hits.is_empty() { Ended::Nothing } else { Ended::Done })
+    print(&found, find.output)?;
+    Ok(if found.hits.is_empty() { Ended::Nothing } else { Ended::Done })
 }
 
 /// The values that the blind index is asked for.
@@ -118,34 +107,6 @@ fn value(text: &str) -> anyhow::Result<String> {
         bail!("a value to look for is longer than {VALUE_BYTES_MAX} bytes");
     }
     String::from_utf8(bytes).map_err(|_| anyhow::anyhow!("a value to look for is not in UTF-8"))
-}
-
-/// Who looks for what kind of value, and its digest: enough to prove later what was looked for, to
-/// somebody who has the key and the value.
-async fn record(
-    store: &Store,
-    find: &Find,
-    actor: &str,
-    named: &[Named],
-    entries: &[Entry],
-) -> anyhow::Result<()> {
-    let mut by: Vec<Value> = named
-        .iter()
-        .zip(entries)
-        .map(|(named, entry)| {
-            json!({"what": named.facet.as_str(), "digest": hex(&entry.digest.to_be_bytes()),
-                   "with_authority": named.authority.is_some()})
-        })
-        .collect();
-    if find.idempotency_key.is_some() {
-        by.push(json!({"what": "idempotency-key"}));
-    }
-    let mut detail = filter(find);
-    detail["by"] = Value::Array(by);
-    let act = By::cli(actor).because(find.reason.as_deref().unwrap_or(NO_REASON));
-    let act = act.on_messages("find message", &[], &detail);
-    let act = find.source.as_deref().map_or(act, |source| act.of(source));
-    store.audit(act).await.context("nothing is looked for: the audit trail cannot be written")
 }
 
 /// What else narrows the search; no value out of a body, and no sender's key.
@@ -204,35 +165,25 @@ async fn take_out(store: &Store, who: &Who, find: &Find, hits: &[Hit], more: boo
     export::write(store, who, &find.export, list).await
 }
 
-fn search(find: &Find, entries: Vec<Entry>) -> Search {
+fn search(find: &Find) -> Search {
     Search {
         id: find.id,
         dedupe_prefix: find.idempotency_key.as_deref().map(dedupe_prefix),
-        entries,
+        entries: Vec::new(),
         source: find.source.clone(),
         kind: find.kind.clone(),
         state: find.state.clone(),
         from: find.from,
         to: find.to,
         after: find.after,
-        // one more says whether there is another page
-        limit: find.limit.saturating_add(1),
+        limit: find.limit,
     }
 }
 
-fn explained(error: StoreError) -> anyhow::Error {
-    // query_canceled: the statement's time was over
-    if error.to_string().contains("57014") {
-        return anyhow::anyhow!(
-            "the search took longer than database.statement_timeout_ms: narrow it by --source, --from and --to"
-        );
-    }
-    error.into()
-}
-
-fn print(hits: &[Hit], more: bool, progress: Option<&Progress>, output: Output) -> anyhow::Result<()> {
-    let next = hits.last().filter(|_| more).map(|hit| hit.id);
-    let behind = progress.map(|progress| (progress.behind(), progress.through));
+fn print(found: &Found, output: Output) -> anyhow::Result<()> {
+    let Found { hits, more, indexed } = found;
+    let next = hits.last().filter(|_| *more).map(|hit| hit.id);
+    let behind = indexed.map(|progress| (progress.behind(), progress.through));
     if output.json {
         let indexed = behind.map(
             |(behind, through)| json!({"complete": behind == 0, "behind_max": behind, "through": through}),

@@ -6,7 +6,7 @@ mod body;
 mod config;
 mod dead;
 mod difference;
-mod doctor;
+pub(crate) mod doctor;
 mod edit;
 mod export;
 mod find;

@@ -10,6 +10,7 @@ mod buried;
 mod conservation;
 mod declared;
 pub(crate) mod drain;
+mod examined;
 mod figures;
 mod forgotten;
 mod index;
@@ -42,6 +43,9 @@ use sweep::run;
 
 /// Between two looks for what the blind index has not seen.
 const INDEX_EVERY_MAX: Duration = Duration::from_millis(500);
+
+/// Between two looks of the doctor for the console.
+const EXAMINE_EVERY: Duration = Duration::from_mins(1);
 
 /// One in so many connections to the ledger is the console's.
 const CONSOLE_SHARE: u32 = 4;
@@ -82,11 +86,28 @@ pub async fn start(config: Config, lifecycle: &Lifecycle) -> anyhow::Result<Addr
         plans_active_max: config.plans.active_max,
         undo: config.discard.grace(),
     };
+    let complaints = examine(&config, store.clone(), lifecycle);
     start_sweeps(&config, lifecycle, store, directory, (broker, api))?;
-    let pepper = config.pepper.as_ref();
+    let sight = waybill_console::Sight {
+        complaints,
+        store: console_store,
+        directory: known,
+        index: config.pepper.as_ref().and_then(BlindIndex::new),
+    };
     let console =
-        waybill_console::start(config.console, bounds, pepper, console_store, known, lifecycle).await?;
+        waybill_console::start(config.console, bounds, config.pepper.as_ref(), sight, lifecycle).await?;
     Ok(Addresses { admin, console })
+}
+
+/// Asks the doctor now and then, where there is a console that repeats what it says.
+fn examine(config: &Config, store: Store, lifecycle: &Lifecycle) -> waybill_console::Complaints {
+    let (told, complaints) = tokio::sync::watch::channel(Vec::new());
+    if config.console.is_on() {
+        let stop = lifecycle.stop();
+        let examined = examined::Examined { store, config: config.clone(), told, stop };
+        lifecycle.component("examined", run(examined, EXAMINE_EVERY, lifecycle.stop()));
+    }
+    complaints
 }
 
 /// Connections to the ledger: the sweeps', and the console's own, so that people's questions wait for

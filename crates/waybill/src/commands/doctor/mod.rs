@@ -10,6 +10,7 @@ mod verdict;
 
 use std::time::Duration;
 
+use waybill_console::Complaint;
 use waybill_store::Store;
 
 use super::Ended;
@@ -57,6 +58,42 @@ pub(super) async fn run(
         );
     }
     Ok(if failed == 0 { Ended::Done } else { Ended::Wrong })
+}
+
+/// Checks that the console's figures say by themselves, and at once.
+const SEEN_ANYWAY: [&str; 12] = [
+    "reachable",
+    "topology",
+    "alarms",
+    "quorum",
+    "blocked",
+    "consumers",
+    "balance",
+    "due",
+    "dead",
+    "overdue",
+    "paused",
+    "silence",
+];
+
+/// What is wrong and no metric says, for the console's overview.
+pub(crate) async fn complaints(store: &Store, config: &Config) -> Vec<Complaint> {
+    let (postgres, rabbitmq, ledger) = tokio::join!(
+        limited("postgresql", postgres::look(store)),
+        limited("rabbitmq", rabbitmq::look(store, config)),
+        limited("ledger", ledger::look(store)),
+    );
+    let checks = [postgres, rabbitmq, ledger].into_iter().flatten();
+    let odd = checks.filter(|check| matches!(check.verdict, Verdict::Warn | Verdict::Fail));
+    odd.filter(|check| !SEEN_ANYWAY.contains(&check.name))
+        .map(|check| Complaint {
+            area: check.area.to_owned(),
+            check: check.name.to_owned(),
+            is_failure: check.verdict == Verdict::Fail,
+            reason: check.reason,
+            remedy: check.remedy.to_owned(),
+        })
+        .collect()
 }
 
 async fn limited(area: &'static str, looking: impl Future<Output = Vec<Check>>) -> Vec<Check> {
