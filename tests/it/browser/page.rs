@@ -57,17 +57,14 @@ pub(super) fn all(scene: &Scene, plan: &str) -> Vec<(String, String)> {
     let pages = pages.filter(|route| !matches!(route.path, "/live" | "/assets/{name}" | "/login"));
     pages
         .map(|route| {
-            let path = match route.path {
-                "/messages/{id}" => format!("/messages/{}", scene.dead),
-                "/plans/{id}" => plan.to_owned(),
-                path => path.to_owned(),
-            };
+            let path = route.path.replace("/messages/{id}", &format!("/messages/{}", scene.dead));
+            let path = path.replace("/plans/{id}", plan);
             assert!(!path.contains('{'), "say which one of {path} is to be looked at");
             let name = match route.path {
                 "/" => "overview".to_owned(),
                 "/messages/{id}" => "message".to_owned(),
                 "/plans/{id}" => "plan".to_owned(),
-                path => path.trim_start_matches('/').replace('/', "-"),
+                path => path.trim_start_matches('/').replace("{id}/", "").replace('/', "-"),
             };
             (name, path)
         })

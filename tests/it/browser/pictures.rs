@@ -36,6 +36,10 @@ async fn take(browser: &Chromium, name: &str) {
     let picture = browser.devtools("Page.captureScreenshot", asked).await;
     let picture = STANDARD.decode(picture["data"].as_str().expect("a picture")).unwrap();
     let small = png::shrink(&picture);
+    // TEMPORARY
+    let html = browser.run("return document.documentElement.outerHTML", json!([])).await;
+    std::fs::write(folder().join(format!("{name}.html")), html.as_str().unwrap()).unwrap();
+    eprintln!("{name} {} {}", picture.len(), small.len());
     assert!(small.len() < BYTES_MAX, "{name}: {} bytes", small.len());
     std::fs::write(folder().join(format!("{name}.png")), small).expect("the picture is kept");
 }

@@ -18,8 +18,8 @@ type Colour = [u8; 3];
 pub(super) fn shrink(png: &[u8]) -> Vec<u8> {
     let (width, height, pixels) = read(png);
     let mut counted: HashMap<Colour, usize> = HashMap::new();
-    for pixel in &pixels {
-        *counted.entry(*pixel).or_default() += 1;
+    for run in pixels.chunk_by(|a, b| a == b) {
+        *counted.entry(run[0]).or_default() += run.len();
     }
     let mut palette: Vec<Colour> = counted.keys().copied().collect();
     palette.sort_by_key(|colour| (std::cmp::Reverse(counted[colour]), *colour));
@@ -29,7 +29,9 @@ pub(super) fn shrink(png: &[u8]) -> Vec<u8> {
     let mut raw = Vec::with_capacity(pixels.len() + height);
     for row in pixels.chunks_exact(width) {
         raw.push(0); // the row as it is: what suits a palette best
-        raw.extend(row.iter().map(|pixel| places[pixel]));
+        for run in row.chunk_by(|a, b| a == b) {
+            raw.extend(std::iter::repeat_n(places[&run[0]], run.len()));
+        }
     }
     write(width, height, &palette, &raw)
 }

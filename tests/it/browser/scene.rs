@@ -16,8 +16,11 @@ const OLDER: &[Kind] = &[visit::KIND];
 pub(super) const DEAD: usize = 12;
 /// Messages that wait behind some of them.
 pub(super) const HELD: usize = 3;
-/// Between two looks of the console, so that no test waits for long.
-const SAMPLE: (&str, &str) = ("WAYBILL_CONSOLE__SAMPLE_MS", "500");
+/// A browser leaves others little of a small machine: who waits for a connection may wait for long.
+const PATIENT: (&str, &str) = ("WAYBILL_DATABASE__ACQUIRE_TIMEOUT_MS", "60000");
+/// Looks of the console follow each other closely, so that no test waits for long; its sweeps need not.
+const CONSOLE: [(&str, &str); 3] =
+    [PATIENT, ("WAYBILL_CONSOLE__SAMPLE_MS", "1000"), ("WAYBILL_SERVE__SWEEP_MS", "1000")];
 
 /// The morning.
 #[derive(Debug)]
@@ -35,9 +38,8 @@ pub(super) struct Scene {
 impl Scene {
     /// Lets it come about, by real messages.
     pub(super) async fn new(world: &mut World) -> Self {
-        let ingest = world.ingest(&[]).await;
-        let url = world.console(&[SAMPLE]).await;
-        let older = world.worker_apart(OLDER, &[]).await;
+        let older = world.worker_apart(OLDER, &[PATIENT]).await;
+        let ingest = world.ingest(&[PATIENT]).await;
         let [tis, docutap, archive] =
             ["tis", "docutap", "archive"].map(|source| world.partner(source, &ingest));
         let mut dead = Vec::new();
@@ -47,6 +49,9 @@ impl Scene {
         for id in &dead {
             tis.until(id, "dead").await;
         }
+        older.shut_down().await;
+        world.worker(&[PATIENT]).await;
+        let url = world.console(&CONSOLE).await;
         for n in 0..HELD {
             tis.sign(&format!("2026-{n:04}-b"), &membership(n), "2026-03-10T08:15:00Z").await;
         }
@@ -57,8 +62,6 @@ impl Scene {
         let unreadable = hl7("ADT^A04", "C-8", "MRN-8", "");
         assert_eq!(docutap.hl7(unreadable).send().await.unwrap().status(), 200);
         world.until_settled().await;
-        older.shut_down().await;
-        world.worker(&[]).await;
         let dead = dead.swap_remove(4);
         Self { browser: Chromium::start().await, url, dead, tis, docutap, archive }
     }

@@ -44,7 +44,7 @@ async fn dead_letters_are_found_understood_replayed_and_accounted_for() {
 
         // a plan, seen before it is made, with a canary that a person judges
         browser.go(&format!("{}/dead?class=unknown_kind", scene.url)).await;
-        browser.click("#groups a[href^='/plans/new?group=']").await;
+        browser.click("#groups a[aria-label^='Plan a replay']").await;
         browser.fill("#plan-canary", "2").await;
         browser.click("#plan-confirm").await;
         browser.fill("#plan-reason", "the worker knows the kind again").await;
