@@ -119,6 +119,12 @@ impl Chromium {
         text.as_str().unwrap_or_else(|| panic!("there is no {css}")).to_owned()
     }
 
+    /// Whether there is such an element, and it shows this.
+    pub(super) async fn says(&self, css: &str, words: &str) -> bool {
+        let script = "return !!document.querySelector(arguments[0])?.innerText.includes(arguments[1])";
+        self.run(script, json!([css, words])).await == json!(true)
+    }
+
     /// Whether there is such an element.
     pub(super) async fn has(&self, css: &str) -> bool {
         self.run("return document.querySelector(arguments[0]) !== null", json!([css])).await == json!(true)

@@ -72,15 +72,22 @@ for (const field of document.querySelectorAll("input:not([type=hidden]), select,
   if (found < 3) wrong.push(`the border of ${name(field)} has a contrast of ${found.toFixed(2)}`);
 }
 
-// Room: nothing is wider than the window, but what scrolls by itself; what is pressed can be hit (2.5.8).
+// Room: nothing is wider than the window, but what scrolls by itself.
 const wide = document.documentElement.clientWidth;
 if (document.documentElement.scrollWidth > wide) {
   const widest = [...document.body.querySelectorAll("*")]
     .filter((element) => !element.closest(".wide") && element.getBoundingClientRect().right > wide + 0.5);
   wrong.push(`wider than the window of ${wide}: ${widest.slice(0, 3).map(name).join(", ")}`);
 }
-for (const element of document.querySelectorAll("button, input:not([type=hidden]), select, nav a")) {
-  const { width, height } = element.getBoundingClientRect();
-  if (shown(element) && (width < 24 || height < 24)) wrong.push(`${name(element)} is ${width} by ${height}`);
+
+// What is pressed can be hit (WCAG 2.2, 2.5.8): 24 pixels, or as much room around it.
+const pressed = [...document.querySelectorAll("button, input:not([type=hidden]), select, nav a")].filter(shown);
+const places = new Map(pressed.map((element) => [element, element.getBoundingClientRect()]));
+for (const [element, { left, top, width, height }] of places) {
+  if (width >= 24 && height >= 24) continue;
+  const [x, y] = [left + width / 2, top + height / 2];
+  const away = ([other, at]) => other === element
+    || Math.hypot(x - Math.max(at.left, Math.min(x, at.right)), y - Math.max(at.top, Math.min(y, at.bottom))) >= 12;
+  if (![...places].every(away)) wrong.push(`${name(element)} is ${width} by ${height}, and another is near`);
 }
 return wrong;

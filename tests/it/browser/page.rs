@@ -93,7 +93,7 @@ pub(super) async fn noise(browser: &Chromium, url: &str) -> Vec<String> {
         let message = &line["message"];
         if message["method"] == "Network.requestWillBeSent" {
             let asked = message["params"]["request"]["url"].as_str().unwrap_or_default();
-            if !asked.starts_with(&format!("{url}/")) {
+            if !asked.starts_with(&format!("{url}/")) && asked != "data:," {
                 noise.push(format!("it asks for {asked}"));
             }
         }

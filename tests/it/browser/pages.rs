@@ -29,9 +29,8 @@ async fn every_page_is_quiet_readable_and_named() {
             wrong.extend(page::faults(browser, url).await.into_iter().map(|what| format!("/login: {what}")));
         }
         scene.log_in(&world, Role::Admin).await;
-        until("two looks", || async {
-            scene.go("/").await;
-            browser.has("polyline").await && browser.has("#balance table").await
+        until("a plot and a balance", || async {
+            browser.has("#hour polyline").await && browser.has("#balance table").await
         })
         .await;
         let plan = plan(&scene).await;

@@ -36,10 +36,6 @@ async fn take(browser: &Chromium, name: &str) {
     let picture = browser.devtools("Page.captureScreenshot", asked).await;
     let picture = STANDARD.decode(picture["data"].as_str().expect("a picture")).unwrap();
     let small = png::shrink(&picture);
-    // TEMPORARY
-    let html = browser.run("return document.documentElement.outerHTML", json!([])).await;
-    std::fs::write(folder().join(format!("{name}.html")), html.as_str().unwrap()).unwrap();
-    eprintln!("{name} {} {}", picture.len(), small.len());
     assert!(small.len() < BYTES_MAX, "{name}: {} bytes", small.len());
     std::fs::write(folder().join(format!("{name}.png")), small).expect("the picture is kept");
 }
@@ -57,7 +53,7 @@ async fn finish(scene: &Scene, plan: &str) {
     scene.go(plan).await;
     scene.browser.fill("#order-reason", "as agreed with the partner").await;
     scene.browser.click("#start").await;
-    until("the plan to end", || async { scene.browser.text("#state").await == "finished" }).await;
+    until("the plan to end", || async { scene.browser.has("#report").await }).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -69,9 +65,8 @@ async fn every_page_has_its_picture() {
         scene.go("/login").await;
         take_both(browser, "login").await;
         scene.log_in(&world, Role::Admin).await;
-        until("an hour to show", || async {
-            scene.go("/").await;
-            browser.has("#plot-dead polyline").await && browser.has("#balance table").await
+        until("a plot, and a balance of them all", || async {
+            browser.has("#plot-dead polyline").await && browser.says("#balance tbody", "15").await
         })
         .await;
         let plan = pages::plan(&scene).await;

@@ -8,7 +8,7 @@ use waybill_core::kinds::{Kind, visit};
 use super::Chromium;
 use crate::console::{PASSWORD, user};
 use crate::support::partner::{arrival, hl7, id, signature};
-use crate::support::{Partner, World};
+use crate::support::{Partner, World, until};
 
 /// What the worker of the older release knows.
 const OLDER: &[Kind] = &[visit::KIND];
@@ -77,6 +77,11 @@ impl Scene {
         url.strip_prefix(&self.url).unwrap_or(&url).to_owned()
     }
 
+    /// Waits until the page at `path` is open.
+    pub(super) async fn arrives(&self, path: &str) {
+        until(&format!("the page {path}"), || async { self.at().await == path }).await;
+    }
+
     /// A new user with this role logs in, by the form.
     pub(super) async fn log_in(&self, world: &World, role: Role) {
         user(world, "kim", role).await;
@@ -84,7 +89,7 @@ impl Scene {
         self.browser.fill("#name", "kim").await;
         self.browser.fill("#password", PASSWORD).await;
         self.browser.click("#log-in").await;
-        assert_eq!(self.at().await, "/", "kim is logged in");
+        self.arrives("/").await;
     }
 
     /// Posts something that dies for good, whoever processes it; its id.

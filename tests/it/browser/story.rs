@@ -12,11 +12,11 @@ async fn plan_the_group(scene: &Scene, class: &str) {
     let browser = &scene.browser;
     scene.go("/").await;
     until("the overview to say what is wrong", || async {
-        browser.text("#verdicts").await.contains("tis: ") && browser.text("#flow-dead").await.contains("13")
+        browser.says("#verdicts", "tis: ").await && browser.says("#flow-dead", "13").await
     })
     .await;
     browser.click("#flow-dead").await;
-    assert_eq!(scene.at().await, "/dead");
+    scene.arrives("/dead").await;
     let choose = "const choice = document.getElementById('filter-class'); choice.value = arguments[0];";
     browser.run(choose, json!([class])).await;
     browser.click("#filter button").await;
@@ -58,13 +58,13 @@ async fn dead_letters_are_found_understood_replayed_and_accounted_for() {
         browser.click("#start").await;
 
         // the canary is judged; then all of them go
-        until("the canary to be good", || async { browser.text("#state").await == "ready" }).await;
-        assert!(browser.text("#items").await.contains("recovered\t2"), "{}", browser.text("#items").await);
-        scene.go(&scene.at().await).await;
+        until("the canary to be good", || async { browser.has("#resume").await }).await;
+        assert_eq!(browser.text("#state").await, "ready");
+        assert!(browser.says("#items", "recovered\t2").await, "{}", browser.text("#items").await);
         browser.fill("#order-reason", "the canary is good").await;
         browser.click("#resume").await;
-        until("the plan to end", || async { browser.text("#state").await == "finished" }).await;
-        scene.go(&scene.at().await).await;
+        until("the plan to end", || async { browser.has("#report").await }).await;
+        assert_eq!(browser.text("#state").await, "finished");
         let report = browser.text("#report").await;
         assert!(report.contains(&format!("say the same of all {DEAD} items")), "{report}");
         assert!(report.contains(&format!("Recovered\n{DEAD}\n")), "{report}");
@@ -83,7 +83,7 @@ async fn dead_letters_are_found_understood_replayed_and_accounted_for() {
             assert!(trail.contains(&format!("kim\t{action}\t{why}")), "{action}: {trail}");
         }
         browser.click("#log-out").await;
-        assert_eq!(scene.at().await, "/login");
+        scene.arrives("/login").await;
         scene.go("/audit").await;
         assert_eq!(scene.at().await, "/login?next=%2Faudit", "nobody is logged in");
         world
