@@ -26,7 +26,7 @@ browser_cannot() {
   manager=$(package_manager) || true
   names=$(browser_packages "$manager")
   if [ -z "$names" ]; then
-    echo "Chromium and chromedriver are not here, and ${manager:-no package manager} has them as packages"
+    echo "Chromium and chromedriver are not here, and there is no ${manager:-package manager} package of them"
   elif [ "$manager" = apt-get ] && ! apt-cache show "${names##* }" >/dev/null 2>&1; then
     echo "this machine's apt has no ${names##* }"
   elif ! running_as_root && ! sudo -n true 2>/dev/null; then
