@@ -7,8 +7,8 @@ use serde_json::json;
 use waybill_console::Role;
 
 use super::{Scene, page};
-use crate::support::World;
 use crate::support::partner::{acknowledged, arrival, id};
+use crate::support::{World, until};
 
 /// Everything that a browser might take for more than text. Whatever runs says so.
 const HOSTILE: &str = concat!(
@@ -74,17 +74,26 @@ async fn what_a_partner_sends_stays_text() {
     .await;
 }
 
+/// What has run, how many mains there are, and how many elements that no page of ours has in one.
+const RAN: &str = "
+const count = (css) => document.querySelectorAll(css).length;
+return [window.taken ?? null, count('main'), count('iframe, main img, main script, main style')];";
+
 /// Nothing has run, nothing was asked for elsewhere, and the page's policy had nothing to forbid.
 async fn inert(scene: &Scene) {
     let at = scene.at().await;
     assert_eq!(scene.browser.dialog().await, None, "{at}");
-    let ran = scene.browser.run("return [window.taken ?? null, document.querySelectorAll('main, .alone main').length, document.querySelectorAll('iframe, main img, main script, main style').length]", json!([])).await;
+    let ran = scene.browser.run(RAN, json!([])).await;
     assert_eq!(ran, json!([null, 1, 0]), "{at}");
     let noise = page::noise(&scene.browser, &scene.url).await;
     // that a page is refused, or does not exist, is what the browser mentions
     let noise: Vec<_> = noise.into_iter().filter(|line| !line.contains("with a status of 4")).collect();
     assert!(noise.is_empty(), "{at}: {noise:?}");
 }
+
+/// What a page sees of the page in its frame.
+const SEEN: &str = "
+try { return document.getElementById('frame').contentDocument?.body.innerText ?? ''; } catch { return ''; }";
 
 /// A page of another site, on this machine under two names: the browser takes `127.0.0.1` for the same
 /// site as the console (only the port differs) and `localhost` for another.
@@ -128,14 +137,17 @@ async fn another_site_decides_nothing_and_frames_nothing() {
         let elsewhere = Elsewhere::serve(form);
         for host in ["127.0.0.1", "localhost"] {
             browser.go(&format!("http://{host}:{}/", elsewhere.port)).await;
-            let seen = "try { return document.getElementById('frame').contentDocument?.body.innerText ?? '' } catch { return '' }";
-            assert_eq!(browser.run(seen, json!([])).await, json!(""), "{host}: nothing is seen through a frame");
+            assert_eq!(
+                browser.run(SEEN, json!([])).await,
+                json!(""),
+                "{host}: nothing is seen through a frame"
+            );
             let refused = browser.log("browser").await;
             let refused = refused.iter().any(|line| line.to_string().contains("frame-ancestors"));
             assert!(refused, "{host}: the browser keeps the page out of the frame");
             browser.click("#go").await;
-            assert!(scene.at().await.starts_with("/dead/discard"), "{host}: the form was sent");
-            assert!(browser.has("#failure").await, "{host}: and refused: {}", browser.text("body").await);
+            until("the form to be sent", || async { scene.at().await == "/dead/discard" }).await;
+            until("its answer", || async { browser.has("#failure").await }).await;
             assert_eq!(scene.tis.state(&scene.dead).await, "dead", "{host}");
         }
         assert_eq!(world.count("select count(*) from audit where action = 'discard'").await, 0);

@@ -17,7 +17,8 @@ const FOCUSED: &str = "
 const all = [...document.querySelectorAll('a[href], button, input:not([type=hidden]), select')];
 const can = all.filter((element) => element.checkVisibility());
 const at = document.activeElement, style = getComputedStyle(at);
-return [can.indexOf(at), can.length, `${at.localName}#${at.id}`, style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2];";
+const seen = style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2;
+return [can.indexOf(at), can.length, `${at.localName}#${at.id}`, seen];";
 
 impl Scene {
     async fn focused(&self) -> Value {

@@ -79,6 +79,9 @@ if (document.documentElement.scrollWidth > wide) {
     .filter((element) => !element.closest(".wide") && element.getBoundingClientRect().right > wide + 0.5);
   wrong.push(`wider than the window of ${wide}: ${widest.slice(0, 3).map(name).join(", ")}`);
 }
+for (const table of document.querySelectorAll(".wide")) {
+  if (wide >= 1280 && table.scrollWidth > table.clientWidth) wrong.push(`a desk does not hold ${name(table)}`);
+}
 
 // What is pressed can be hit (WCAG 2.2, 2.5.8): 24 pixels, or as much room around it.
 const pressed = [...document.querySelectorAll("button, input:not([type=hidden]), select, nav a")].filter(shown);
