@@ -1,4 +1,4 @@
-//! A browser: Chromium in a window that nobody sees, driven over WebDriver (W3C) by chromedriver.
+//! A browser: Chromium in a window that nobody sees, driven over `WebDriver` (W3C) by chromedriver.
 //!
 //! Our own client of the dozen commands that the tests need, over the HTTP client they have anyway. What
 //! it starts ends with it, also when a test fails; it never touches a browser that somebody else runs.
@@ -12,13 +12,14 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::services::variable;
+use crate::support::until;
 
 /// For one answer of chromedriver: a page that loads slowly on a busy machine is one.
 const ANSWER_LIMIT: Duration = Duration::from_secs(90);
-/// How often a live page may move what is to be clicked on, and how WebDriver says that it did.
+/// How often a live page may move what is to be clicked on, and how `WebDriver` says that it did.
 const TRIES: u32 = 20;
 const MOVED: [&str; 2] = ["stale element reference", "element click intercepted"];
-/// How WebDriver names an element in JSON (WebDriver, 11).
+/// How `WebDriver` names an element in JSON (`WebDriver`, 11).
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
 /// The browser.
@@ -96,7 +97,7 @@ impl Chromium {
         self.post("/execute/sync", json!({ "script": script, "args": arguments })).await
     }
 
-    /// A command of Chromium's own protocol (DevTools), for what WebDriver does not have.
+    /// A command of Chromium's own protocol (`DevTools`), for what `WebDriver` does not have.
     pub(super) async fn devtools(&self, command: &str, params: Value) -> Value {
         self.post("/goog/cdp/execute", json!({ "cmd": command, "params": params })).await
     }
@@ -112,8 +113,9 @@ impl Chromium {
         self.on(css, "value", json!({ "text": text })).await;
     }
 
-    /// What the element shows.
+    /// What the element shows, once it is there.
     pub(super) async fn text(&self, css: &str) -> String {
+        self.until_there(css).await;
         let shown = "return document.querySelector(arguments[0])?.innerText ?? null";
         let text = self.run(shown, json!([css])).await;
         text.as_str().unwrap_or_else(|| panic!("there is no {css}")).to_owned()
@@ -130,8 +132,14 @@ impl Chromium {
         self.run("return document.querySelector(arguments[0]) !== null", json!([css])).await == json!(true)
     }
 
+    /// A page that follows a click need not be there yet.
+    async fn until_there(&self, css: &str) {
+        until(&format!("there to be {css}"), || self.has(css)).await;
+    }
+
     /// Does something to the element; again if the page has taken a fresh one in its place, or has moved it.
     async fn on(&self, css: &str, verb: &str, body: Value) {
+        self.until_there(css).await;
         for left in (0..TRIES).rev() {
             let found = self.post("/element", json!({ "using": "css selector", "value": css })).await;
             let path = format!("/element/{}/{verb}", found[ELEMENT].as_str().expect("an element"));

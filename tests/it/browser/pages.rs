@@ -13,6 +13,7 @@ pub(super) async fn plan(scene: &Scene) -> String {
     scene.browser.fill("#plan-reason", "the worker knows the kind again").await;
     scene.browser.click("#dry-run-button").await;
     scene.browser.click("#make-plan").await;
+    assert_eq!(scene.browser.text("#state").await, "made");
     let page = scene.at().await;
     page.split('?').next().unwrap_or_default().to_owned()
 }
@@ -84,7 +85,7 @@ async fn every_page_can_be_read_without_a_script() {
         script(true).await;
         scene.go("/dead").await;
         browser.click("#decide tbody th a").await;
-        assert!(scene.at().await.starts_with("/messages/"), "links lead on");
+        until("the message", || async { scene.at().await.starts_with("/messages/") }).await;
         world
     })
     .await;

@@ -79,6 +79,7 @@ async fn every_page_has_its_picture() {
                 scene.go("/plans/new?class=unknown_kind").await;
                 browser.fill("#plan-reason", "the worker knows the kind again").await;
                 browser.click("#dry-run-button").await;
+                until("the dry run", || browser.has("#dry-run")).await;
             }
             take_both(browser, name).await;
         }

@@ -20,6 +20,7 @@ async fn plan_the_group(scene: &Scene, class: &str) {
     let choose = "const choice = document.getElementById('filter-class'); choice.value = arguments[0];";
     browser.run(choose, json!([class])).await;
     browser.click("#filter button").await;
+    until("the filter to hold", || async { scene.at().await.contains(class) }).await;
     let groups = browser.text("#groups tbody").await;
     assert!(groups.contains(class) && groups.lines().count() == 1, "one group: {groups}");
 }
@@ -34,13 +35,12 @@ async fn dead_letters_are_found_understood_replayed_and_accounted_for() {
 
         // one of them, looked at in clear for a stated reason
         browser.click("#decide tbody tr:last-child th a").await;
-        let page = scene.at().await;
-        assert!(page.starts_with("/messages/"), "{page}");
+        until("a message", || async { scene.at().await.starts_with("/messages/") }).await;
         assert!(browser.text("#failure").await.contains("unknown_kind"));
         assert!(!browser.text("#body").await.contains("membership-"), "masked");
         browser.fill("#reveal-reason", "ticket 4711: is it a signed form?").await;
         browser.click("#show-body").await;
-        assert!(browser.text("#body").await.contains("membership-"), "in clear");
+        assert!(browser.text("#body.clear").await.contains("membership-"), "in clear");
 
         // a plan, seen before it is made, with a canary that a person judges
         browser.go(&format!("{}/dead?class=unknown_kind", scene.url)).await;
