@@ -15,6 +15,7 @@ cmd_help() {
             [--part replays|receipt-seq [--dead-letters N]] one part alone
 ./dev chaos [--quick]       the loss drill: faults one by one and in pairs, on services of its own
             [--only NAME] [--seed N] [--list] [--teeth] [--rabbitmq 4]
+./dev screenshots           take the pictures of docs/CONSOLE.md anew
 
 up uses the PostgreSQL and RabbitMQ of WAYBILL_DATABASE_URL and WAYBILL_AMQP_URL when both are set,
 else Docker Compose where an engine answers, else native packages. WAYBILL_DEV_SERVICES=native,

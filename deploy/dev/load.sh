@@ -50,6 +50,8 @@ BIN_DIR=$TARGET_DIR/release
 . "$ROOT/deploy/dev/status.sh"
 # shellcheck source=deploy/dev/count.sh
 . "$ROOT/deploy/dev/count.sh"
+# shellcheck source=deploy/dev/browser.sh
+. "$ROOT/deploy/dev/browser.sh"
 # shellcheck source=deploy/dev/test.sh
 . "$ROOT/deploy/dev/test.sh"
 # shellcheck source=deploy/dev/bench.sh

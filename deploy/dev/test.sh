@@ -18,6 +18,7 @@ cmd_test() {
   step_done "built: $BIN_DIR"
   step "testing"
   test_exports
+  test_browser $full
   test_rust "$@"
   if [ $# -eq 0 ]; then
     test_rabbitmq_4 $full
@@ -85,19 +86,21 @@ test_exports_fault() {
 }
 
 test_rust() {
-  local log="$LOG_DIR/test-rust.log" code=0 sums without=
+  local log="$LOG_DIR/test-rust.log" code=0 sums without= name
   [ -d "$ROOT/../shared" ] || say "../shared is not here: tests that read its collections say so and do without"
+  [ -n "$BROWSER_HERE" ] || without=browser
   if [ -z "$TEST_SETS" ]; then
-    without=1
+    without="fault${without:+ $without}"
     count_skip fault "PostgreSQL and RabbitMQ packages are missing, and these tests stop and start them"
   fi
   if cargo nextest --version >/dev/null 2>&1; then
-    cargo nextest run --release --workspace --locked --no-fail-fast ${without:+-E 'not test(fault::)'} "$@" \
+    cargo nextest run --release --workspace --locked --no-fail-fast ${without:+-E "not test(/^(${without// /|})::/)"} "$@" \
       </dev/null 2>&1 | tee "$log" || code=$?
     sums=$(count_nextest "$log")
   else
-    cargo test --release --workspace --locked --no-fail-fast "$@" ${without:+-- --skip fault::} \
-      </dev/null 2>&1 | tee "$log" || code=$?
+    # shellcheck disable=SC2046  # words without spaces
+    cargo test --release --workspace --locked --no-fail-fast "$@" \
+      -- $(for name in $without; do printf -- '--skip %s:: ' "$name"; done) </dev/null 2>&1 | tee "$log" || code=$?
     sums=$(count_cargo "$log")
   fi
   # shellcheck disable=SC2086  # three numbers

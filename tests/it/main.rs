@@ -9,6 +9,7 @@ mod support;
 mod accept;
 mod audit;
 mod batch;
+mod browser;
 mod cancel;
 mod claims;
 mod cli;

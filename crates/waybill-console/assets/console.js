@@ -15,8 +15,8 @@ async function refresh() {
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     for (const old of document.querySelectorAll("[data-live]")) {
       const fresh = page.getElementById(old.id);
-      // what somebody is reading with the keyboard, or has marked, stays
-      if (!fresh || old.contains(document.activeElement) || marked(old)) continue;
+      // what somebody is reading with the keyboard, has marked or has typed stays
+      if (!fresh || old.contains(document.activeElement) || marked(old) || typed(old)) continue;
       old.replaceWith(document.importNode(fresh, true));
     }
     const now = page.getElementById("live-state");
@@ -31,6 +31,10 @@ async function refresh() {
 function marked(element) {
   const selection = getSelection();
   return !!selection && !selection.isCollapsed && element.contains(selection.anchorNode);
+}
+
+function typed(element) {
+  return [...element.querySelectorAll("input")].some((field) => field.value !== field.defaultValue);
 }
 
 function stale() {

@@ -20,10 +20,10 @@ use waybill_console::{Role, secret};
 use crate::support::{BY, World};
 
 /// The password of every user of these tests.
-const PASSWORD: &str = "a password of the tests";
+pub(crate) const PASSWORD: &str = "a password of the tests";
 
 /// Adds a user with that password.
-async fn user(world: &World, name: &str, role: Role) {
+pub(crate) async fn user(world: &World, name: &str, role: Role) {
     let hash = secret::hash(PASSWORD).unwrap();
     assert!(world.store.add_console_user(name, &hash, role.as_str(), BY).await.unwrap());
 }

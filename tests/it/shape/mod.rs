@@ -1,6 +1,7 @@
 //! The repository's own rules, as tests.
 
 mod layering;
+mod pictures;
 mod sources;
 
 use std::path::{Path, PathBuf};
