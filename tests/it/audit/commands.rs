@@ -215,8 +215,8 @@ async fn every_command_leaves_its_acts_on_the_trail() {
         let id: i64 = sqlx::query_scalar("select max(id) from plan").fetch_one(&world.db).await.unwrap();
         let id = id.to_string();
         for verb in ["start", "pause", "resume", "cancel"] {
-            let (line, act) = (format!("plan {verb}"), format!("plan {verb}"));
-            check(&world, &mut seen, &[(&line, &[&id, "--why", "w"], &act)]).await;
+            let order = format!("plan {verb}");
+            check(&world, &mut seen, &[(&order, &[&id, "--why", "w"], &order)]).await;
         }
         on_others(&world, &mut seen, [&id, &sources, &live, &key]).await;
         let browser = crate::console::Browser::new(&console);

@@ -134,8 +134,8 @@ async fn what_the_doctor_says_is_on_the_overview() {
         let body = signature("m-1", "2026-01-31T12:00:00Z", "GG99");
         let head = id(tis.insist(|| tis.json("k-1", body.clone())).await).await;
         tis.until(&head, "dead").await;
-        let held = tis.sign("k-2", "m-1", "2026-01-31T12:00:00Z").await;
-        tis.until(&held, "held").await;
+        let later = tis.sign("k-2", "m-1", "2026-01-31T12:00:00Z").await;
+        tis.until(&later, "held").await;
         let url = world.console(&[("WAYBILL_CONSOLE__SAMPLE_MS", "500")]).await;
         let browser = logged_in(&world, &url, Role::Viewer).await;
         until("the doctor's word", || async {
