@@ -101,10 +101,15 @@ impl Fleet {
             Self::Scaled => Ok(format!("{MANY} workers were ready, then {FEW}")),
             Self::Starved => service::refused(stage, force).await,
             Self::Skewed(role, seconds) => {
-                let at = roles(stage, Some(role))[0];
-                let seen = clock_difference(stage.fleet.members[at].admin).await?;
-                let wrong = (seen - seconds).abs();
-                ensure!(wrong < 30, "its clock differs by {seen} s, not by {seconds} s");
+                let port = stage.fleet.members[roles(stage, Some(role))[0]].admin;
+                let mut seen = 0;
+                // it was started just now
+                until("a clock that differs", Patience::BITE, async || {
+                    seen = clock_difference(port).await.unwrap_or_default();
+                    Ok((seen - seconds).abs() < 30)
+                })
+                .await
+                .with_context(|| format!("its clock differs by {seen} s, not by {seconds} s"))?;
                 Ok(format!("its clock differs by {seen} s"))
             }
         }
