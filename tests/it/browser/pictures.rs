@@ -17,6 +17,11 @@ const BYTES_MAX: usize = 150_000;
 /// Pixels: a picture is as high as its page, within reason.
 const HEIGHT_MAX: f64 = 1400.0;
 
+/// How wide and how high what is on the page is.
+const SIZE: &str = "
+const ends = [...document.body.children].map((element) => element.getBoundingClientRect().bottom);
+return [document.documentElement.clientWidth, Math.ceil(Math.max(...ends)) + 16];";
+
 /// Where the pictures go: where `./dev screenshots` says, else where nobody looks.
 fn folder() -> PathBuf {
     let named = std::env::var_os("WAYBILL_SCREENSHOTS_DIR").map(PathBuf::from);
@@ -27,9 +32,7 @@ fn folder() -> PathBuf {
 
 /// Takes a picture of the page that is open.
 async fn take(browser: &Chromium, name: &str) {
-    let size = browser
-        .run("const at = document.documentElement; return [at.clientWidth, at.scrollHeight]", json!([]));
-    let size = size.await;
+    let size = browser.run(SIZE, json!([])).await;
     let (width, height) = (size[0].as_f64().expect("a width"), size[1].as_f64().expect("a height"));
     let clip = json!({ "x": 0, "y": 0, "width": width, "height": height.min(HEIGHT_MAX), "scale": 1 });
     let asked = json!({ "format": "png", "clip": clip, "captureBeyondViewport": true });
