@@ -131,8 +131,8 @@ async fn what_the_doctor_says_is_on_the_overview() {
         world.worker(&[]).await;
         let tis = world.partner("tis", &ingest);
         let body = signature("m-1", "2026-01-31T12:00:00Z", "GG99");
-        let head = id(tis.insist(|| tis.json("k-1", body.clone())).await).await;
-        tis.until(&head, "dead").await;
+        let dead_one = id(tis.insist(|| tis.json("k-1", body.clone())).await).await;
+        tis.until(&dead_one, "dead").await;
         let held = tis.sign("k-2", "m-1", "2026-01-31T12:00:00Z").await;
         tis.until(&held, "held").await;
         let url = world.console(&[("WAYBILL_CONSOLE__SAMPLE_MS", "500")]).await;
