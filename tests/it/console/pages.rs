@@ -33,6 +33,8 @@ async fn an_empty_page_says_what_would_be_there() {
         let url = world
             .console(&[
                 ("WAYBILL_CONSOLE__SAMPLE_MS", "500"),
+                // a quarter of them is the console's: enough for the balance beside the pages
+                ("WAYBILL_DATABASE__CONNECTIONS_MAX", "20"),
                 // a login would be an act on the trail, and a user in the list
                 ("WAYBILL_CONSOLE__TRUST_PROXY_HEADER", "x-forwarded-user"),
                 ("WAYBILL_CONSOLE__PROXY_ROLE_HEADER", "x-forwarded-role"),

@@ -60,15 +60,6 @@ pub(super) fn judge(figures: &Figures, verdicts: &mut Vec<Verdict>) {
         String::new(),
         "waybill topology check names each; topology apply declares what is missing.",
     );
-    for (queue, idle) in figures.by("waybill_queue_idle", "queue") {
-        wrong(
-            idle > 0.0,
-            "WaybillQueueIdle",
-            "The queue holds messages, and nobody consumes or acknowledges them.".into(),
-            queue,
-            "Start workers for its lane, or look why they stand still.",
-        );
-    }
     if figures.get("waybill_broker_watch_up", &[]) == Some(0.0) {
         verdicts.push(Verdict {
             level: Level::Look,
@@ -78,5 +69,21 @@ pub(super) fn judge(figures: &Figures, verdicts: &mut Vec<Verdict>) {
             advice: "Look whether its management API and its Prometheus endpoints answer.".to_owned(),
             href: "/queues".to_owned(),
         });
+    }
+}
+
+/// Queues that hold messages and move none.
+pub(super) fn judge_queues(figures: &Figures, verdicts: &mut Vec<Verdict>) {
+    for (queue, idle) in figures.by("waybill_queue_idle", "queue") {
+        if idle > 0.0 {
+            verdicts.push(Verdict {
+                level: Level::Wrong,
+                alert: "WaybillQueueIdle",
+                what: "The queue holds messages, and nobody consumes or acknowledges them.".to_owned(),
+                whom: queue,
+                advice: "Start workers for its lane, or look why they stand still.".to_owned(),
+                href: "/queues".to_owned(),
+            });
+        }
     }
 }

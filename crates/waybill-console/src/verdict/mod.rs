@@ -83,6 +83,7 @@ pub(crate) fn judge(look: &Look<'_>) -> Vec<Verdict> {
         });
     }
     broker::judge(figures, &mut verdicts);
+    broker::judge_queues(figures, &mut verdicts);
     sources::judge(figures, &mut verdicts);
     trend::judge(&look.trend, &mut verdicts);
     judge_plans(figures, &mut verdicts);
