@@ -59,7 +59,8 @@ chaos_build() {
   for name in $CHAOS_PROGRAMS; do [ ! -e "$BIN_DIR/$name" ] || cp -lf "$BIN_DIR/$name" "$CHAOS_BIN/ordinary/$name"; done
   cargo build --release --locked --bins --features "$CHAOS_FEATURES" ||
     fail "the build failed: cargo's messages stand above" "" "with 'linker cc not found': install a C compiler"
-  for name in $CHAOS_PROGRAMS; do mv -f "$BIN_DIR/$name" "$CHAOS_BIN/$name"; done
+  # cargo may have linked the one of last time anew: then both names are one file, which mv refuses to move
+  for name in $CHAOS_PROGRAMS; do rm -f "$CHAOS_BIN/$name" && mv "$BIN_DIR/$name" "$CHAOS_BIN/$name"; done
   for name in $CHAOS_PROGRAMS; do
     [ ! -e "$CHAOS_BIN/ordinary/$name" ] || mv -f "$CHAOS_BIN/ordinary/$name" "$BIN_DIR/$name"
   done

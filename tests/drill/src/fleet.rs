@@ -4,6 +4,7 @@ use std::fs::File;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -267,7 +268,21 @@ pub fn clean(program: &Path, settings: &[(String, String)]) -> Command {
     command
 }
 
-/// A free port on loopback.
+/// Ports for our processes: below those from which the system takes ports for outgoing connections, one of
+/// which may be taken before a process has bound what was free a moment ago.
+const PORTS: std::ops::Range<u16> = 10_000..20_000;
+
+/// A port of loopback that is free, and was not given before.
 pub fn free_port() -> Result<u16> {
-    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+    static GIVEN: AtomicU32 = AtomicU32::new(0);
+    let count = u32::from(PORTS.end - PORTS.start);
+    for _ in 0..count {
+        // two drills at once begin elsewhere
+        let place = GIVEN.fetch_add(1, Ordering::Relaxed).wrapping_add(std::process::id().wrapping_mul(97));
+        let port = PORTS.start + u16::try_from(place % count)?;
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    anyhow::bail!("no port of {PORTS:?} is free on 127.0.0.1")
 }
