@@ -21,7 +21,7 @@ pub(super) async fn run(
             Some(form) => body::show(store, id, form, &body, who, output).await,
             None => show(store, id, output).await,
         },
-        Message::Find(what) => find::run(store, config.pepper.as_ref(), *what, who).await,
+        Message::Find(what) => Box::pin(find::run(store, config.pepper.as_ref(), *what, who)).await,
         Message::Timeline { id, output } => timeline::run(store, id, output).await,
     }
 }

@@ -8,7 +8,7 @@ use crate::cli::Output;
 use crate::table;
 
 pub(super) async fn run(store: &Store, output: Output) -> anyhow::Result<Ended> {
-    let migrated = progress::saying(async || step(store).await, store.migrate()).await?;
+    let migrated = progress::saying(async || step(store).await, Box::pin(store.migrate())).await?;
     if output.json {
         println!("{}", table::json(&json!({"before": migrated.before, "now": migrated.now}))?);
         return Ok(Ended::Done);

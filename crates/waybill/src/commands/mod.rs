@@ -161,7 +161,7 @@ async fn dispatch(command: Command, who: &Who, config: &Config) -> anyhow::Resul
         }
         Command::Source(command) => source::run(&store, config, command, who).await,
         Command::Message(command) => message::run(&store, config, command, who).await,
-        Command::Dead(command) => dead::run(&store, config, command, who).await,
+        Command::Dead(command) => Box::pin(dead::run(&store, config, command, who)).await,
         Command::Plan(command) => plan::run(&store, config, command, who).await,
         Command::Audit(command) => audit::run(&store, command, who).await,
         Command::User(command) => user::run(&store, command, who).await,

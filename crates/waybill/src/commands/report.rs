@@ -10,7 +10,7 @@ use crate::table;
 pub(super) async fn run(store: &Store, arguments: &Pack, who: &Who, output: Output) -> anyhow::Result<Ended> {
     if let (Some(from), Some(to)) = (arguments.from, arguments.to) {
         let window = Window { from, to, source: arguments.source.clone() };
-        let written = pack::run(store, window, arguments, who, output);
+        let written = Box::pin(pack::run(store, window, arguments, who, output));
         return progress::during("putting the pack together", written).await;
     }
     let balances = progress::during("counting every message", store.balance()).await?;
