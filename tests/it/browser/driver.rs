@@ -12,13 +12,13 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::services::variable;
-use crate::support::until;
+use crate::support::{PAUSE, until};
 
 /// For one answer of chromedriver: a page that loads slowly on a busy machine is one.
 const ANSWER_LIMIT: Duration = Duration::from_secs(90);
 /// How often a live page may move what is to be clicked on, and how `WebDriver` says that it did.
 const TRIES: u32 = 20;
-const MOVED: [&str; 2] = ["stale element reference", "element click intercepted"];
+const MOVED: [&str; 3] = ["stale element reference", "element click intercepted", "element not interactable"];
 /// How `WebDriver` names an element in JSON (`WebDriver`, 11).
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
@@ -145,7 +145,9 @@ impl Chromium {
             let path = format!("/element/{}/{verb}", found[ELEMENT].as_str().expect("an element"));
             match self.ask(Method::POST, &path, Some(body.clone())).await {
                 Ok(_) => return,
-                Err((error, _)) if left > 0 && MOVED.contains(&error.as_str()) => {}
+                Err((error, _)) if left > 0 && MOVED.contains(&error.as_str()) => {
+                    tokio::time::sleep(PAUSE).await;
+                }
                 Err((error, message)) => panic!("{verb} {css}: {error}: {message}"),
             }
         }

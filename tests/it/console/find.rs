@@ -136,8 +136,9 @@ async fn a_search_is_accounted_for_and_its_value_stands_nowhere() {
         assert_eq!(page.status, 500);
         assert!(page.text.contains("Nothing is looked for") && !page.text.contains(&sent), "{}", page.text);
         assert!(!page.text.contains(secret));
-        // without a value there is nothing to account for
-        check(&browser, &[("q", "APP|EAST|C-1")], &[&sent]).await;
+        // a sender's key is a value too; an id alone is none, and leads to its page
+        assert_eq!(find(&browser, &[("q", "APP|EAST|C-1")]).await.status, 500);
+        assert_eq!(find(&browser, &[("q", &sent)]).await.header("location"), format!("/messages/{sent}"));
         world
     })
     .await;

@@ -140,7 +140,7 @@ async fn what_the_doctor_says_is_on_the_overview() {
         let browser = logged_in(&world, &url, Role::Viewer).await;
         until("the doctor's word", || async {
             let page = browser.get("/").await.text;
-            page.contains("held: 1 held; 1 dead letters hold later messages.")
+            page.contains("held: 1 held; 1 dead letters hold those that were looked at.")
         })
         .await;
         world
