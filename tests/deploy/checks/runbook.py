@@ -20,7 +20,7 @@ COMMANDS = {
     "man", "message timeline", "migrate", "plan cancel", "plan list", "plan pause", "plan resume", "plan show",
     "plan start", "reconcile", "report", "serve", "source pause", "source resume", "source rotate-key",
     "source show", "source silence", "top", "topology apply", "topology check", "topology render", "user add", "user disable",
-    "user password",
+    "user password", "user sessions",
 }
 PARTS = ("**Means.**", "**First minute.**", "**Mend.**")
 CLASS_PARTS = ("**You see.**", "**Why.**", "**Type.**", "**It worked when.**")
