@@ -23,6 +23,28 @@ async fn acts(world: &World, source: &str) -> Vec<(String, Value)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_disabled_source_sent_is_overdue_as_ever() {
+    World::run(async |mut world| {
+        let late =
+            crate::support::world::SOURCES.replace("backoff_s = [1]", "backoff_s = [1]\ndeadline_s = 1");
+        world.apply(&late).await;
+        let url = world.ingest(&[]).await;
+        world.partner("tis", &url).sign("k", "m", "2026-01-31T12:00:00Z").await;
+        sqlx::query("update source set enabled = false where name = 'tis'").execute(&world.db).await.unwrap();
+        until("it to be overdue", || async {
+            let figures = world.store.source_figures().await.unwrap();
+            figures.iter().any(|figures| figures.source == "tis" && figures.overdue == 1)
+        })
+        .await;
+        assert_eq!(world.store.overdue(10).await.unwrap().len(), 1, "both say so");
+        world.worker(&[]).await;
+        world.until_settled().await;
+        world
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_paused_source_accepts_and_waits_and_stands_in_nobodys_way() {
     World::run(async |mut world| {
         world

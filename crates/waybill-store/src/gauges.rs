@@ -126,7 +126,7 @@ impl Store {
                  -- the time inside an id is when it was accepted
                  select name, id_at(now() - make_interval(secs => (spec->>'deadline_s')::float8)) as before
                  -- a paused source's messages wait because somebody said so
-                 from source where enabled and paused_at is null
+                 from source where paused_at is null
              ), late as (
                  select u.source, count(*) as messages from unfinished u
                  join bound on bound.name = u.source and u.id < bound.before group by u.source

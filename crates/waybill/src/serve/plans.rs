@@ -90,6 +90,7 @@ impl Plans {
 
 impl Sweep for Plans {
     const NAME: &'static str = "plans";
+    const GIVES_WAY: bool = false;
 
     async fn run_once(&mut self) -> anyhow::Result<Done> {
         let plans = self.store.plans_in_motion().await?;

@@ -32,6 +32,9 @@ impl Done {
 pub(super) trait Sweep: Send {
     /// Its name in logs and metrics.
     const NAME: &'static str;
+    /// Whether the pause is at least as long as the pass was: where passes take long, the machine has other
+    /// work to do. Not so for what a person waits for.
+    const GIVES_WAY: bool = true;
 
     /// One pass.
     fn run_once(&mut self) -> impl Future<Output = anyhow::Result<Done>> + Send;
@@ -78,8 +81,7 @@ pub(super) async fn run<S: Sweep>(
         }
         tokio::select! {
             () = stop.cancelled() => {}
-            // where passes take long, the machine has other work to do
-            () = tokio::time::sleep(every.max(lasted)) => {}
+            () = tokio::time::sleep(if S::GIVES_WAY { every.max(lasted) } else { every }) => {}
         }
     }
     Ok(())
