@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use chrono::{DateTime, SecondsFormat, Utc};
 use waybill_store::pack::{Affected, Partner};
 
-use super::Figures;
+use super::{Figures, counts};
 use crate::commands::timeline::duration;
 use crate::table::plain;
 
@@ -45,23 +45,7 @@ pub(super) fn write(out: &mut impl Write, figures: &Figures) -> io::Result<()> {
         "| --- | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: |"
     )?;
     for p in &figures.partners {
-        let counts = [
-            p.accepted,
-            p.processed,
-            p.ignored,
-            p.discarded,
-            p.dead,
-            p.held,
-            p.in_progress,
-            p.unaccounted,
-            p.delayed,
-            p.ever_dead,
-            p.replayed,
-            p.repaired,
-            p.found,
-            p.retried,
-        ];
-        writeln!(out, "| {} | {} |", p.source, counts.map(|count| count.to_string()).join(" | "))?;
+        writeln!(out, "| {} | {} |", p.source, counts(p).map(|count| count.to_string()).join(" | "))?;
     }
     writeln!(
         out,

@@ -31,6 +31,26 @@ const STEPS_MIN: [u32; 6] = [1, 15, 60, 360, 1_440, 10_080];
 /// What the audit trail keeps where no reason is given.
 const NO_REASON: &str = "none given";
 
+/// A source's messages of the window, column by column.
+const fn counts(p: &Partner) -> [i64; 14] {
+    [
+        p.accepted,
+        p.processed,
+        p.ignored,
+        p.discarded,
+        p.dead,
+        p.held,
+        p.in_progress,
+        p.unaccounted,
+        p.delayed,
+        p.ever_dead,
+        p.replayed,
+        p.repaired,
+        p.found,
+        p.retried,
+    ]
+}
+
 /// All of a pack but the affected messages.
 #[derive(Debug, Serialize)]
 struct Figures {

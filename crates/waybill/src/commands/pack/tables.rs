@@ -2,7 +2,7 @@
 
 use waybill_store::pack::Affected;
 
-use super::Figures;
+use super::{Figures, counts};
 use crate::csv::row;
 
 /// The columns of the affected messages.
@@ -39,28 +39,9 @@ pub(super) fn partners(figures: &Figures) -> String {
     let mut text = "source,accepted,processed,ignored,discarded,dead,held,in_progress,unaccounted,delayed,ever_dead,replayed,repaired,found,retried,earlier,earlier_delayed,earlier_dead,earlier_repaired,p50_s,p95_s,max_s,late_max_s,dead_max_s,longest,deadline_s\n".to_owned();
     for p in &figures.partners {
         let seconds = |s: Option<f64>| s.map(|s| format!("{s:.3}")).unwrap_or_default();
-        let counts = [
-            p.accepted,
-            p.processed,
-            p.ignored,
-            p.discarded,
-            p.dead,
-            p.held,
-            p.in_progress,
-            p.unaccounted,
-            p.delayed,
-            p.ever_dead,
-            p.replayed,
-            p.repaired,
-            p.found,
-            p.retried,
-            p.earlier,
-            p.earlier_delayed,
-            p.earlier_dead,
-            p.earlier_repaired,
-        ];
+        let earlier = [p.earlier, p.earlier_delayed, p.earlier_dead, p.earlier_repaired];
         let mut cells = vec![p.source.clone()];
-        cells.extend(counts.iter().map(i64::to_string));
+        cells.extend(counts(p).iter().chain(&earlier).map(i64::to_string));
         cells.extend([p.p50_s, p.p95_s, p.max_s, p.late_max_s, p.dead_max_s].map(seconds));
         cells.push(p.longest.map(|id| id.to_string()).unwrap_or_default());
         cells.push(p.deadline_s.map(|s| s.to_string()).unwrap_or_default());

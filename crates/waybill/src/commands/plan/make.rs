@@ -6,7 +6,7 @@ use waybill_core::plan::{State, Verb};
 use waybill_store::Store;
 use waybill_store::audit::Via;
 use waybill_store::dead::Filter;
-use waybill_store::plan::{By, Made, Plan, Wanted};
+use waybill_store::plan::{By, Made, Plan, Preview, Wanted};
 
 use super::{moved, print, watch};
 use crate::cli::{NewPlan, Output};
@@ -74,6 +74,18 @@ pub(in crate::commands) async fn make(
         }
         return Ok(Ended::Done);
     }
+    begun(store, config, new, (*plan, preview), by, output).await
+}
+
+/// Shows the plan just made, and starts it if told to.
+async fn begun(
+    store: &Store,
+    config: &Config,
+    new: &NewPlan,
+    (plan, preview): (Plan, Preview),
+    by: By<'_>,
+    output: Output,
+) -> anyhow::Result<Ended> {
     let start = new.start || new.watch;
     if !output.json {
         print::preview(&preview);
