@@ -4,7 +4,7 @@ instead of being skipped; only what lies outside the repository may still be abs
 import sys
 
 from checks import CHECKS, Skip
-from checks import alerts, compose, keda, kubernetes, references, runbook  # noqa: F401  (registers)
+from checks import alerts, compose, dashboards, keda, kubernetes, references, runbook  # noqa: F401  (registers)
 
 
 def run(name, function, full):
