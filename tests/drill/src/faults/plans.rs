@@ -37,6 +37,8 @@ pub(super) enum Plans {
 
 /// Letters of a plan that something is to hit in its midst, and replays of it in a second.
 const FEW: usize = 48;
+/// Letters of a plan that is to be hit three times in its midst: it goes on between the hits.
+const SEVERAL: usize = 120;
 const RATE: u32 = 10;
 /// Letters of a plan under load, and who posts besides.
 const MANY: usize = 240;
@@ -52,6 +54,7 @@ impl Plans {
     pub(super) async fn inject(self, stage: &mut Stage) -> Result<()> {
         let letters = match self {
             Self::UnderLoad => MANY,
+            Self::Interrupted => SEVERAL,
             Self::EditRaced => RACES,
             _ => FEW,
         };
