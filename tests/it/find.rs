@@ -36,13 +36,6 @@ fn check(world: &World, arguments: &[&str], expected: &[&str]) {
     assert_eq!(ids(&found), expected, "{arguments:?}");
 }
 
-async fn until_indexed(world: &World) {
-    until("the index to have seen everything", || async {
-        world.store.index_progress().await.unwrap().behind() == 0
-    })
-    .await;
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn messages_are_found_by_every_value_and_filter() {
     World::run(async |mut world| {
@@ -59,7 +52,7 @@ async fn messages_are_found_by_every_value_and_filter() {
             id(tis.insist(|| tis.json("k-2", signature("member-2", "2026-01-31T12:00:00Z", "GG11"))).await)
                 .await;
         world.until_settled().await;
-        until_indexed(&world).await;
+        world.until_indexed().await;
 
         check(&world, &["--id", &first], &[&first]);
         check(&world, &["--control-id", "C-2"], &[&second]);
@@ -122,7 +115,7 @@ async fn a_value_stands_in_no_index_no_trail_and_no_log() {
             .spawn()
             .unwrap();
         world.until_settled().await;
-        until_indexed(&world).await;
+        world.until_indexed().await;
 
         // from standard input, so that it stands in no list of processes
         let mut asked = command("waybill", &settings)
@@ -258,7 +251,7 @@ async fn the_cursor_never_passes_a_message_that_commits_late() {
 
         late.commit().await.unwrap();
         world.until_settled().await;
-        until_indexed(&world).await;
+        world.until_indexed().await;
         check(&world, &["--key", "member-late"], &[&late_id.to_string()]);
         check(&world, &["--key", "member-after"], &[&after]);
         world
@@ -300,7 +293,7 @@ async fn index_rows_go_with_the_bodies() {
         let kept = partners["tis"].sign("k2", "member-2", "2026-01-31T12:00:00Z").await;
         partners["tis"].until(&sent, "processed").await;
         partners["tis"].until(&kept, "processed").await;
-        until_indexed(&world).await;
+        world.until_indexed().await;
         check(&world, &["--key", "member-1"], &[&sent]);
         // as retention does, later
         let boundary = "insert into retention values ('tis', id_at(now() + interval '1 hour'))

@@ -70,13 +70,7 @@ async fn a_keys_messages_have_their_effects_in_the_order_of_the_answers() {
         .await;
         world.until_settled().await;
         for (key, ids) in keys.iter().enumerate() {
-            let effects: Vec<String> =
-                sqlx::query_scalar("select by::text from witness where what = $1 order by seq")
-                    .bind(format!("signature m{key}"))
-                    .fetch_all(&world.db)
-                    .await
-                    .unwrap();
-            assert_eq!(&effects, ids, "key {key}");
+            assert_eq!(&world.had_effect(&format!("signature m{key}")).await, ids, "key {key}");
         }
         world
     })

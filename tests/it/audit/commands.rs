@@ -1,14 +1,12 @@
 //! Every command, with the acts that it puts on the audit trail; one that is not in this table fails.
 
 use std::collections::BTreeSet;
-use std::io::Write as _;
-use std::process::Stdio;
 
 use serde_json::Value;
 
 use super::acts::dead;
 use crate::support::World;
-use crate::support::programs::command;
+use crate::support::programs;
 
 /// The acts of each command; without any: it neither changes anything of the ledger's nor reveals.
 const COMMANDS: [(&str, &[&str]); 47] = [
@@ -91,17 +89,8 @@ async fn acts_of(world: &World, arguments: &[&str], typed: &str) -> Vec<Value> {
     let before = world.store.audit_head().await.unwrap().position;
     let mut settings = world.settings();
     settings.push(("WAYBILL_ACTOR".to_owned(), "kim".to_owned()));
-    let mut child = command("waybill", &settings)
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let _ = child.stdin.take().unwrap().write_all(typed.as_bytes());
-    let output = child.wait_with_output().unwrap();
-    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-    assert!(matches!(output.status.code(), Some(0 | 3)), "{arguments:?}: {said}");
+    let (code, said) = programs::typed("waybill", arguments, &settings, typed);
+    assert!(matches!(code, Some(0 | 3)), "{arguments:?}: {said}");
     sqlx::query_scalar("select to_jsonb(audit) from audit where position > $1 order by position")
         .bind(before)
         .fetch_all(&world.db)

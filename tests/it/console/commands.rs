@@ -1,31 +1,16 @@
 //! `waybill user`: passwords by standard input, changes on the audit trail.
 
-use std::io::Write as _;
-use std::process::Stdio;
-
 use serde_json::Value;
 
 use super::{Browser, PASSWORD};
 use crate::support::World;
-use crate::support::programs::command;
+use crate::support::programs;
 
 /// Runs `waybill user` with `typed` on standard input: its exit code and what it printed.
 fn run(world: &World, arguments: &[&str], typed: &str) -> (Option<i32>, String) {
     let mut settings = world.settings();
     settings.push(("USER".to_owned(), "root".to_owned()));
-    let mut child = command("waybill", &settings)
-        .arg("user")
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // a command that was wrong may have ended without reading
-    let _ = child.stdin.take().unwrap().write_all(typed.as_bytes());
-    let output = child.wait_with_output().unwrap();
-    let said = [output.stdout, output.stderr].concat();
-    (output.status.code(), String::from_utf8(said).unwrap())
+    programs::typed("waybill", &[&["user"], arguments].concat(), &settings, typed)
 }
 
 #[tokio::test(flavor = "multi_thread")]

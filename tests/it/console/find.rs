@@ -6,8 +6,8 @@ use waybill_console::Role;
 
 use super::browser::Page;
 use super::{Browser, logged_in};
+use crate::support::World;
 use crate::support::partner::{acknowledged, arrival, id, signature};
-use crate::support::{World, until};
 
 /// The ids of the messages that a page lists, in its order.
 fn listed(page: &Page) -> Vec<String> {
@@ -28,13 +28,6 @@ async fn check(browser: &Browser, fields: &[(&str, &str)], expected: &[&str]) {
     assert_eq!(page.text.contains("class=\"empty\">Nothing fits"), expected.is_empty(), "{fields:?}");
 }
 
-async fn until_indexed(world: &World) {
-    until("the index to have seen everything", || async {
-        world.store.index_progress().await.unwrap().behind() == 0
-    })
-    .await;
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn messages_are_found_by_every_value_and_filter() {
     World::run(async |mut world| {
@@ -48,7 +41,7 @@ async fn messages_are_found_by_every_value_and_filter() {
         let url = world.console(&[]).await;
         let browser = logged_in(&world, &url, Role::Viewer).await;
         world.until_settled().await;
-        until_indexed(&world).await;
+        world.until_indexed().await;
         check(&browser, &[("control_id", "C-2")], &[second]).await;
         check(&browser, &[("patient", " MRN-7 ")], &[first]).await;
         check(&browser, &[("patient", "MRN-7"), ("authority", "EAST")], &[first]).await;
@@ -104,7 +97,7 @@ async fn a_search_is_accounted_for_and_its_value_stands_nowhere() {
         let url = world.console(&[]).await;
         let browser = logged_in(&world, &url, Role::Viewer).await;
         world.until_settled().await;
-        until_indexed(&world).await;
+        world.until_indexed().await;
         let page = find(&browser, &[("patient", secret), ("reason", "call 7 of the partner")]).await;
         assert_eq!(listed(&page), [sent.as_str()]);
         // the form keeps it for the next page; no address has it
@@ -162,7 +155,7 @@ async fn what_was_found_comes_page_by_page() {
         let url = world.console(&[]).await;
         let browser = logged_in(&world, &url, Role::Viewer).await;
         world.until_settled().await;
-        until_indexed(&world).await;
+        world.until_indexed().await;
         let first = find(&browser, &[("key", "member-1")]).await;
         let seen = listed(&first);
         assert_eq!(seen.len(), 50);

@@ -1,5 +1,6 @@
 //! Our programs as processes, for what only a process can show: signals and exit codes.
 
+use std::io::Write as _;
 use std::process::{Child, Command, Output, Stdio};
 
 use super::services::variable;
@@ -24,6 +25,26 @@ pub fn command(name: &str, settings: &[(String, String)]) -> Command {
 /// Runs a program to its end.
 pub fn run(name: &str, arguments: &[&str], settings: &[(String, String)]) -> Output {
     command(name, settings).args(arguments).output().expect("the program runs")
+}
+
+/// Runs a program to its end, with `typed` on standard input: its exit code, and all that it printed.
+pub fn typed(
+    name: &str,
+    arguments: &[&str],
+    settings: &[(String, String)],
+    typed: &str,
+) -> (Option<i32>, String) {
+    let mut child = command(name, settings)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    // one that was wrong may have ended without reading
+    let _ = child.stdin.take().expect("a pipe").write_all(typed.as_bytes());
+    let output = child.wait_with_output().expect("it ends");
+    (output.status.code(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
 }
 
 impl Program {

@@ -261,6 +261,23 @@ impl World {
         .await;
     }
 
+    /// Waits until the blind index has seen every message.
+    pub async fn until_indexed(&self) {
+        super::until("the index to have seen everything", || async {
+            self.store.index_progress().await.unwrap().behind() == 0
+        })
+        .await;
+    }
+
+    /// The messages that had this effect, in its order.
+    pub async fn had_effect(&self, what: &str) -> Vec<String> {
+        sqlx::query_scalar("select by::text from witness where what = $1 order by seq")
+            .bind(what)
+            .fetch_all(&self.db)
+            .await
+            .unwrap()
+    }
+
     /// Asks RabbitMQ's management API something.
     pub async fn api(&self, method: reqwest::Method, path: &str) -> String {
         api(&self.http, &self.services, method, path).await
