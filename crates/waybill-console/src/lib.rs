@@ -19,6 +19,7 @@ mod login;
 mod network;
 mod pages;
 mod plot;
+mod prose;
 pub mod role;
 pub mod routes;
 pub mod secret;

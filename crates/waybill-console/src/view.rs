@@ -4,6 +4,7 @@ use askama::Template;
 use axum::response::Html;
 use chrono::{DateTime, SecondsFormat, Utc};
 use uuid::Uuid;
+use waybill_core::words;
 
 use crate::assets;
 use crate::failure::Failure;
@@ -116,6 +117,11 @@ impl Total {
     pub(crate) const fn number(self) -> i64 {
         self.count
     }
+
+    /// The words for one, or for any other number.
+    pub(crate) const fn noun(self, one: &'static str, others: &'static str) -> &'static str {
+        words::either(self.count, one, others)
+    }
 }
 
 /// A rendered page.
@@ -138,6 +144,12 @@ pub(crate) fn is(name: &str, chosen: &str) -> bool {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "a template passes references")]
 pub(crate) fn n(number: &i64) -> String {
     count(*number)
+}
+
+/// The words for one, or for any other number, as templates give it.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "a template passes references")]
+pub(crate) fn either(number: &i64, one: &'static str, others: &'static str) -> &'static str {
+    words::either(*number, one, others)
 }
 
 /// A small count, as templates give it.
@@ -183,7 +195,13 @@ pub(crate) fn count(count: i64) -> String {
 
 /// A rate a second.
 pub(crate) fn rate(rate: f64) -> String {
-    if rate >= 100.0 || rate == 0.0 { format!("{rate:.0}/s") } else { format!("{rate:.1}/s") }
+    match rate {
+        0.0 | 100.0.. => format!("{rate:.0}/s"),
+        0.1.. => format!("{rate:.1}/s"),
+        // 0.1 in a minute
+        0.0017.. => format!("{:.1}/min", rate * 60.0),
+        _ => format!("{:.1}/h", rate * 3600.0),
+    }
 }
 
 /// A figure that may be unknown.
@@ -237,6 +255,10 @@ mod tests {
         assert_eq!(
             [span(0.4), span(59.9), span(61.0), span(3700.0), span(90_000.0)],
             ["0 s", "59 s", "1 min", "1 h 1 min", "1 d 1 h"]
+        );
+        assert_eq!(
+            [rate(0.0), rate(250.4), rate(2.04), rate(0.05), rate(0.001)],
+            ["0/s", "250/s", "2.0/s", "3.0/min", "3.6/h"]
         );
         assert_eq!(cut("\u{e4}bcd", 2), "\u{e4}b\u{2026}");
         assert_eq!(cut("ab", 2), "ab");

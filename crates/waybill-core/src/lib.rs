@@ -22,3 +22,4 @@ pub mod outcome;
 pub mod plan;
 pub mod recovery;
 pub mod source;
+pub mod words;

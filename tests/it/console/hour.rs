@@ -60,7 +60,7 @@ async fn the_hour_the_flow_and_what_is_oldest_are_true() {
                 && stage(&page, "dead") == "1"
                 && summary(&page, "plot-unfinished").starts_with("unfinished: 0 now, 0 to 3")
                 && summary(&page, "plot-dead") == "dead: 1 now, 0 to 1"
-                && page.contains("1 dead letters wait for a decision.")
+                && page.contains("1 dead letter waits for a decision.")
         })
         .await;
         let page = browser.get("/sources").await.text;
@@ -140,7 +140,7 @@ async fn what_the_doctor_says_is_on_the_overview() {
         let browser = logged_in(&world, &url, Role::Viewer).await;
         until("the doctor's word", || async {
             let page = browser.get("/").await.text;
-            page.contains("held: 1 held; 1 dead letters hold those that were looked at.")
+            page.contains("held: 1 held; 1 dead letter holds those that were looked at.")
         })
         .await;
         world

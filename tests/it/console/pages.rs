@@ -123,7 +123,7 @@ async fn a_dead_letter_is_found_read_and_decided_upon() {
                 .get(done.header("location"))
                 .await
                 .text
-                .contains("1 discarded. 1 that waited for them are due.")
+                .contains("1 discarded. 1 that waited for them is due.")
         );
         tis.until(&held, "processed").await;
         let again = operator.post_from("/dead", "/dead/replay", &[chosen, ("reason", "too late")]).await;

@@ -5,6 +5,7 @@ use axum::extract::{Form, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use serde::Deserialize;
 use uuid::Uuid;
+use waybill_core::words::either;
 use waybill_store::audit::By;
 use waybill_store::decide::DECIDED_MAX;
 use waybill_store::undo::How;
@@ -122,11 +123,14 @@ pub(crate) fn said(code: Option<&str>) -> String {
     let [done, asked, released] = numbers[..] else { return String::new() };
     let others = match asked.saturating_sub(done) {
         0 => String::new(),
+        1 => " 1 was no dead letter (any more) and stays as it is.".to_owned(),
         others => format!(" {others} were no dead letters (any more) and stay as they are."),
     };
     let released = match released {
         0 => String::new(),
-        released => format!(" {released} that waited for them are due."),
+        released => {
+            format!(" {released} that waited for them {} due.", either(released.into(), "is", "are"))
+        }
     };
     format!("{done} {verb}.{others}{released}")
 }
@@ -140,7 +144,7 @@ mod tests {
         assert_eq!(said(Some("replay-2-2-0")), "2 due again.");
         assert_eq!(
             said(Some("discard-1-2-3")),
-            "1 discarded. 1 were no dead letters (any more) and stay as they are. 3 that waited for them are due."
+            "1 discarded. 1 was no dead letter (any more) and stays as it is. 3 that waited for them are due."
         );
         for odd in [
             None,

@@ -1,11 +1,14 @@
-//! `GET /runbook`: docs/RUNBOOK.md and docs/ON-CALL.md of this version, as text, by section: at 3 a.m.
+//! `GET /runbook`: docs/RUNBOOK.md and docs/ON-CALL.md of this version, by section: at 3 a.m.
 //! the network that the documentation stands on may be the thing that is down.
+
+use std::sync::LazyLock;
 
 use askama::Template;
 use axum::response::Html;
 
 use super::Viewer;
 use crate::failure::Failure;
+use crate::prose::{self, anchor};
 use crate::view::{self, Frame};
 
 const RUNBOOK: &str = include_str!("../../../../docs/RUNBOOK.md");
@@ -15,19 +18,23 @@ const ON_CALL: &str = include_str!("../../../../docs/ON-CALL.md");
 struct Section {
     /// What links name it by: the title in small letters, without spaces.
     id: String,
-    title: &'static str,
-    text: &'static str,
+    title: String,
+    /// HTML.
+    text: String,
 }
 
 #[derive(Template)]
 #[template(path = "runbook.html")]
 struct Page {
     frame: Frame,
-    sections: Vec<Section>,
+    sections: &'static [Section],
 }
 
+/// Rendered once: they are part of the program.
+static SECTIONS: LazyLock<Vec<Section>> = LazyLock::new(sections);
+
 pub(crate) async fn show(viewer: Viewer) -> Result<Html<String>, Failure> {
-    view::html(&Page { frame: viewer.frame("", "Runbook"), sections: sections() })
+    view::html(&Page { frame: viewer.frame("", "Runbook"), sections: &SECTIONS })
 }
 
 fn sections() -> Vec<Section> {
@@ -36,15 +43,10 @@ fn sections() -> Vec<Section> {
         .chain(on_call.flat_map(|section| section.split("\n### ")))
         .map(|section| {
             let (title, text) = section.split_once('\n').unwrap_or((section, ""));
-            let title = title.trim_start_matches("# ").trim();
-            Section { id: anchor(title), title, text: text.trim() }
+            let title = title.trim_start_matches("# ").trim().replace('`', "");
+            Section { id: anchor(&title), title, text: prose::html(text) }
         })
         .collect()
-}
-
-/// The id of a section.
-pub(crate) fn anchor(title: &str) -> String {
-    title.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
 }
 
 #[cfg(test)]
@@ -77,5 +79,11 @@ mod tests {
         assert_eq!(unseen, ["WaybillRefusingSubmissions", "WaybillProcessAbsent"]);
         let unique: BTreeSet<&String> = ids.iter().collect();
         assert_eq!(unique.len(), ids.len(), "each section has an id of its own");
+        for section in SECTIONS.iter() {
+            for link in section.text.split("href=\"").skip(1) {
+                let id = link.split('"').next().unwrap_or_default().trim_start_matches('#').to_owned();
+                assert!(ids.contains(&id), "{} leads to {id}, which is not there", section.title);
+            }
+        }
     }
 }

@@ -7,6 +7,7 @@ mod trend;
 
 pub(crate) use trend::{Past, Trend};
 
+use waybill_core::words::either;
 use waybill_store::console::flow::Flow;
 
 use crate::complaint::Complaint;
@@ -93,8 +94,9 @@ pub(crate) fn judge(look: &Look<'_>) -> Vec<Verdict> {
             level: Level::Wrong,
             alert: "WaybillDueMessagesOld",
             what: format!(
-                "{} messages are due; the oldest waits for {} to be published.",
+                "{} {} due; the oldest waits for {} to be published.",
                 count(flow.due),
+                either(flow.due, "message is", "messages are"),
                 span(flow.oldest_due_s)
             ),
             whom: String::new(),

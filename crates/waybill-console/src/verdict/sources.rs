@@ -1,8 +1,17 @@
 //! Sources: out of balance, late, silent, paused, or with dead letters.
 
+use waybill_core::words::either;
+
 use super::{Level, Verdict};
 use crate::figures::Figures;
-use crate::view::span;
+use crate::view::{count, span};
+
+/// A sentence with a number that a gauge gave: a count, though it is a float.
+#[expect(clippy::cast_possible_truncation, reason = "a count of messages")]
+fn counted(gauge: f64, one: &str, others: &str) -> String {
+    let number = gauge as i64;
+    format!("{} {}.", count(number), either(number, one, others))
+}
 
 /// Judges the sources.
 pub(super) fn judge(figures: &Figures, verdicts: &mut Vec<Verdict>) {
@@ -11,7 +20,11 @@ pub(super) fn judge(figures: &Figures, verdicts: &mut Vec<Verdict>) {
             verdicts.push(Verdict {
                 level: Level::Wrong,
                 alert: "WaybillLedgerOutOfBalance",
-                what: format!("{unaccounted} messages are not where their rows say they are."),
+                what: counted(
+                    unaccounted,
+                    "message is not where its row says it is",
+                    "messages are not where their rows say they are",
+                ),
                 whom: source,
                 advice: "The reconciliation names each, and what mends it.".to_owned(),
                 href: "/reconciliation#open".to_owned(),
@@ -23,7 +36,11 @@ pub(super) fn judge(figures: &Figures, verdicts: &mut Vec<Verdict>) {
             verdicts.push(Verdict {
                 level: Level::Wrong,
                 alert: "WaybillMessagesOverdue",
-                what: format!("{overdue} messages are not final and past their deadline."),
+                what: counted(
+                    overdue,
+                    "message is not final and past its deadline",
+                    "messages are not final and past their deadline",
+                ),
                 href: format!("/reconciliation?source={source}#overdue"),
                 whom: source,
                 advice: "Look what the oldest of them waits for.".to_owned(),
@@ -53,7 +70,7 @@ pub(super) fn judge(figures: &Figures, verdicts: &mut Vec<Verdict>) {
             verdicts.push(Verdict {
                 level: Level::Look,
                 alert: "WaybillDeadLettersGrowing",
-                what: format!("{dead} dead letters wait for a decision."),
+                what: counted(dead, "dead letter waits for a decision", "dead letters wait for a decision"),
                 href: format!("/dead?source={source}"),
                 whom: source,
                 advice: "Read why; replay them when the cause is gone, or discard them with a reason."

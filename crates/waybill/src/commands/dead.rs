@@ -116,7 +116,8 @@ async fn discard(store: &Store, ids: &[Uuid], by: By<'_>, output: Output) -> any
         let done = json!({"discarded": discarded, "released": released, "unmatched": unmatched});
         println!("{}", table::json(&done)?);
     } else {
-        println!("{} discarded; {} that waited for them are due.", discarded.len(), released.len());
+        let are = if released.len() == 1 { "is" } else { "are" };
+        println!("{} discarded; {} that waited for them {are} due.", discarded.len(), released.len());
         if !discarded.is_empty() {
             println!("For a while this can be taken back: waybill dead undo ID (discard.undo_s_max).");
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
+use waybill_core::words::either;
 use waybill_store::conservation::first_id_at;
 use waybill_store::dead::HELD_MAX;
 use waybill_store::{Store, StoreError};
@@ -53,17 +54,27 @@ async fn inspect(store: &Store, checks: &mut Checks) -> Result<(), StoreError> {
 
     let held = store.held_behind_dead().await?;
     let more = if held.messages >= HELD_MAX { " or more" } else { "" };
-    let reason =
-        format!("{}{more} held; {} dead letters hold those that were looked at", held.messages, held.letters);
+    let reason = format!(
+        "{}{more} held; {} {} those that were looked at",
+        held.messages,
+        held.letters,
+        either(held.letters, "dead letter holds", "dead letters hold")
+    );
     checks.judge("held", held.letters == 0, Verdict::Warn, reason, "look at them: `waybill dead list`");
 
     let dead: i64 = store.dead_counts().await?.iter().map(|(.., count)| count).sum();
     let remedy = "look at them: `waybill dead list`";
-    checks.judge("dead", dead == 0, Verdict::Warn, format!("{dead} dead letters"), remedy);
+    checks.judge(
+        "dead",
+        dead == 0,
+        Verdict::Warn,
+        format!("{dead} {}", either(dead, "dead letter", "dead letters")),
+        remedy,
+    );
 
     let sources = store.source_figures().await?;
     let remedy = "run `waybill apply -f FILE`";
-    checks.judge("sources", !sources.is_empty(), Verdict::Warn, format!("{} sources", sources.len()), remedy);
+    checks.judge("sources", !sources.is_empty(), Verdict::Warn, format!("{} of them", sources.len()), remedy);
     let overdue: i64 = sources.iter().map(|source| source.overdue).sum();
     let reason = format!("{overdue} not final after their source's deadline");
     checks.judge("overdue", overdue == 0, Verdict::Warn, reason, "runbook, WaybillMessagesOverdue");

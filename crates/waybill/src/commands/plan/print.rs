@@ -1,6 +1,7 @@
 //! Plans as people read them.
 
 use waybill_core::plan::State;
+use waybill_core::words::either;
 use waybill_store::plan::{Count, Plan, Preview, Report};
 
 use crate::table;
@@ -66,7 +67,13 @@ pub(super) fn preview(preview: &Preview) {
         ]
     });
     println!("{}", table::table(&["items", "source", "kind", "reason", "group", "for instance"], rows));
-    println!("{} dead letters of {} ordering keys.", preview.items, preview.keys);
+    println!(
+        "{} {} of {} ordering {}.",
+        preview.items,
+        either(preview.items, "dead letter", "dead letters"),
+        preview.keys,
+        either(preview.keys, "key", "keys")
+    );
     if let Some(fullest) = preview.fullest_keys.first() {
         println!(
             "{} keys have more than one; the fullest has {}, {} the first of them. They go in the order of the ledger.",
@@ -85,7 +92,8 @@ pub(super) fn preview(preview: &Preview) {
             other.items, other.plan
         );
     }
-    println!("{} messages wait behind them; {} would be released.", preview.waits, preview.releases);
+    let wait = either(preview.waits, "message waits", "messages wait");
+    println!("{} {wait} behind them; {} would be released.", preview.waits, preview.releases);
     if preview.waits > preview.releases {
         println!(
             "The other {} wait behind dead letters that are not in the plan too.",
