@@ -66,14 +66,11 @@ impl Broker {
             Self::Unbound => delete(stage, "bindings", &format!("e/waybill.in/q/{QUEUE}/default")).await,
             Self::Forbidden => {
                 delete(stage, "permissions", "waybill").await?;
-                disconnect(stage).await.map(drop)
+                // an open connection keeps what it had leave to do
+                disconnect_all(stage).await.map(drop)
             }
             Self::Disconnected => {
-                let mut closed = 0;
-                for _ in 0..20 {
-                    closed += disconnect(stage).await?;
-                    tokio::time::sleep(std::time::Duration::from_millis(250)).await;
-                }
+                let closed = disconnect_all(stage).await?;
                 ensure!(closed > 5, "RabbitMQ listed only {closed} connections");
                 Ok(())
             }
@@ -97,7 +94,7 @@ impl Broker {
         match self {
             Self::QueuePurged => Ok(format!("{} envelopes were gone at once", stage.count(WAITING).await?)),
             Self::DeadQueueDeleted => Ok("RabbitMQ took no dead letter any more".into()),
-            Self::Disconnected => Ok("connections were closed again and again, for 5 s".into()),
+            Self::Disconnected => Ok("connections were closed again and again, for 6 s".into()),
             _ => piled_up(stage).await,
         }
     }
@@ -148,6 +145,17 @@ async fn delete(stage: &Stage, what: &str, name: &str) -> Result<()> {
 
 async fn put(stage: &Stage, what: &str, name: &str, body: Value) -> Result<()> {
     stage.services.api(Method::PUT, &stage.in_vhost(what, name), Some(body)).await.map(drop)
+}
+
+/// Closes all connections again and again, for longer than RabbitMQ takes to list a new one (5 s); how
+/// many.
+async fn disconnect_all(stage: &Stage) -> Result<usize> {
+    let mut closed = 0;
+    for _ in 0..24 {
+        closed += disconnect(stage).await?;
+        tokio::time::sleep(std::time::Duration::from_millis(250)).await;
+    }
+    Ok(closed)
 }
 
 /// Closes every connection that RabbitMQ lists for the virtual host; how many.
