@@ -2,7 +2,7 @@
 # ./dev bench: the benchmark, on a PostgreSQL and a RabbitMQ of its own, with the release binaries.
 
 cmd_bench() {
-  local name=latest lasts="about 15 minutes" what=(run)
+  local name=latest lasts="about 13 minutes" what=(run)
   if [ "${1:-}" = --quick ]; then
     name=quick lasts="about 2 minutes" what=(run --quick)
     shift

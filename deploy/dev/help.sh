@@ -10,7 +10,7 @@ cmd_help() {
                             need; NAME runs only the tests whose name contains it
 ./dev lint                  formatting, clippy, shellcheck
 ./dev services up|down NAME a private PostgreSQL and RabbitMQ for a test by hand; up NAME --rabbitmq 4
-./dev bench [--quick]       measure throughput and latency on services of its own: about 15 minutes, or 2;
+./dev bench [--quick]       measure throughput and latency on services of its own: about 13 minutes, or 2;
                             prints a table and writes target/bench/latest.json (quick.json);
             [--part replays|receipt-seq [--dead-letters N]] one part alone
 ./dev chaos [--quick]       the loss drill: faults one by one and in pairs, on services of its own
