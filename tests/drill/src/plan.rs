@@ -83,6 +83,14 @@ mod tests {
     }
 
     #[test]
+    fn a_letter_is_put_into_rabbitmq_before_that_is_broken() {
+        let of = |name| named(name).unwrap()[0].order();
+        for intake in ["intake.after_take.kill", "intake.before_ack.kill"] {
+            assert!(of(intake) < of("rabbitmq.killed") && of("plan.interrupted") < of(intake));
+        }
+    }
+
+    #[test]
     fn a_pair_is_found_by_its_names() {
         assert_eq!(named("postgres.killed+rabbitmq.killed").map(|pair| pair.len()).ok(), Some(2));
         assert!(named("postgres.happy").is_err());

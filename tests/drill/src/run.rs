@@ -141,12 +141,20 @@ pub async fn run(services: &Services, order: Order<'_>) -> Outcome {
         Err(error) => return failed(outcome, &error),
     };
     let folder = stage.folder.clone();
-    if let Err(error) = play(&mut stage, order, &mut outcome).await {
-        outcome = failed(outcome, &error);
+    let broken_off = play(&mut stage, order, &mut outcome).await.err();
+    if let Some(error) = &broken_off {
+        outcome = failed(outcome, error);
         mend_all(&mut stage, order).await;
     }
     if let Err(error) = stage.strike().await {
         outcome = failed(outcome, &error.context("the stage could not be taken away"));
+    }
+    if broken_off.is_some() {
+        // a RabbitMQ that loses a virtual host while it recovers it may take no queue after that; one that
+        // does not come back is what the next run says
+        for order in ["kill", "start"] {
+            let _ = services.control(&["rabbitmq", order]).await;
+        }
     }
     for fault in order.faults {
         if let Err(error) = fault.clear(services).await {

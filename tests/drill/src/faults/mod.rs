@@ -96,17 +96,16 @@ impl Fault {
         self.subject != other.subject && (!fleet || outside) && !letters
     }
 
-    /// Its place in a pair: what needs messages to flow comes first, and what is injected by way of
-    /// RabbitMQ and PostgreSQL before what makes them hard to reach.
+    /// Its place in a pair: what needs messages to flow, or a letter to be put into RabbitMQ, comes first,
+    /// and what is injected by way of RabbitMQ and PostgreSQL before what makes them hard to reach.
     pub const fn order(&self) -> u8 {
-        if let Act::Plans(_) = self.act {
-            return 0;
-        }
-        match self.subject {
-            Subject::Broker | Subject::Letters => 1,
-            Subject::Worker | Subject::Serve | Subject::Ingest | Subject::Fleet => 2,
-            Subject::Partner => 3,
-            Subject::Ledger => 4,
+        match (&self.act, self.subject) {
+            (Act::Plans(_), _) => 0,
+            (Act::Point(points::Point { lure: points::Lure::DeadLetter, .. }), _) => 1,
+            (_, Subject::Broker | Subject::Letters) => 2,
+            (_, Subject::Worker | Subject::Serve | Subject::Ingest | Subject::Fleet) => 3,
+            (_, Subject::Partner) => 4,
+            (_, Subject::Ledger) => 5,
         }
     }
 
