@@ -113,9 +113,10 @@ impl Lane {
         latest.map(|at| at - grace)
     }
 
-    /// What was lost is due again: nothing of what was seen still counts.
-    pub(crate) fn begin_anew(&mut self) {
-        *self = Self::default();
+    /// Some of what was lost is due again: how many are missing is counted anew. What overtook the others
+    /// has done so all the same; otherwise each part that is found would put off the rest.
+    pub(crate) const fn count_anew(&mut self) {
+        self.short = None;
     }
 }
 
@@ -188,6 +189,8 @@ mod tests {
         assert!(lane.markers().is_empty());
         assert_eq!(lane.overtaken_before(GRACE, start + GRACE), None);
         assert_eq!(lane.overtaken_before(GRACE, start + GRACE * 2), Some(published_at - GRACE));
+        lane.count_anew();
+        assert!(lane.overtaken_before(GRACE, start + GRACE * 2).is_some(), "whatever was found by count");
         for n in 2..100 {
             lane.mark(&[Uuid::from_u128(n)], &[], start);
         }

@@ -107,7 +107,7 @@ impl Lost {
             mended += self.store.republish_lost(&ids, self.grace).await?;
             self.store.note_mended(chunk).await?;
         }
-        self.lanes.values_mut().for_each(Lane::begin_anew);
+        self.lanes.values_mut().for_each(Lane::count_anew);
         Ok(mended)
     }
 }
