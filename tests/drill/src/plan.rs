@@ -20,7 +20,9 @@ pub fn plan(arguments: &Arguments, seed: u64) -> Result<Vec<Vec<&'static Fault>>
         return Ok(found.map(|fault| vec![fault]).collect());
     }
     if let Some(name) = &arguments.only {
-        return Ok(vec![named(name)?]);
+        let mut faults = named(name)?;
+        faults.sort_by_key(|fault| fault.order());
+        return Ok(vec![faults]);
     }
     let faults: Vec<&Fault> = FAULTS.iter().filter(|fault| !arguments.quick || fault.quick).collect();
     let count = if arguments.quick { PAIRS_QUICK } else { PAIRS };
