@@ -52,6 +52,19 @@ def metrics():
     return known
 
 
+def used(expression):
+    """The metrics that an expression names."""
+    return set(re.findall(r"\b(waybill_\w+|up)\b(?!\")", re.sub(r'"[^"]*"', '""', expression)))
+
+
+def asked(expression):
+    """The labels that an expression selects or groups by."""
+    labels = set(re.findall(r"(\w+)\s*(?:=~|!~|!=|=)\s*\"", expression))
+    for grouping in re.findall(r"\b(?:by|without|on|ignoring)\s*\(([^)]*)\)", expression):
+        labels |= {label.strip() for label in grouping.split(",") if label.strip()}
+    return labels
+
+
 @check("alerts.rules")
 def rules():
     yield from promtool("check", "rules", *rule_files())
@@ -98,16 +111,13 @@ def known_metrics():
     for name, rules in alerts().items():
         for rule in rules:
             expression = rule["expr"]
-            used = set(re.findall(r"\b(waybill_\w+|up)\b(?!\")", re.sub(r'"[^"]*"', '""', expression)))
-            if not used:
+            names = used(expression)
+            if not names:
                 yield f"{name}: names no metric"
-            for metric in sorted(used - known.keys()):
+            for metric in sorted(names - known.keys()):
                 yield f"{name}: {metric} is not in metrics.tsv"
-            labels = set().union(*(known.get(metric, set()) for metric in used)) | OF_PROMETHEUS
-            asked = set(re.findall(r"(\w+)\s*(?:=~|!~|!=|=)\s*\"", expression))
-            for grouping in re.findall(r"\b(?:by|without|on|ignoring)\s*\(([^)]*)\)", expression):
-                asked |= {label.strip() for label in grouping.split(",") if label.strip()}
-            for label in sorted(asked - labels):
+            labels = set().union(*(known.get(metric, set()) for metric in names)) | OF_PROMETHEUS
+            for label in sorted(asked(expression) - labels):
                 yield f"{name}: no metric of it has a label {label}"
 
 

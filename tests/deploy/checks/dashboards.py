@@ -8,9 +8,8 @@ from pathlib import Path
 import yaml
 
 from checks import OBSERVABILITY, check
-from checks.alerts import alerts, metrics, promtool
+from checks.alerts import OF_PROMETHEUS, alerts, asked, metrics, promtool, used
 
-METRIC = r"\b(waybill_\w+|up)\b(?=[\[{)\s]|$)"
 SUFFIX = r"_(bucket|sum|count)$"
 
 
@@ -26,10 +25,6 @@ def expressions(dashboard):
     for panel in dashboard["panels"]:
         for target in panel.get("targets", []):
             yield panel["title"], target["expr"]
-
-
-def used(expression):
-    return set(re.findall(METRIC, re.sub(r'"[^"]*"', '""', expression)))
 
 
 @check("dashboards.shape")
@@ -69,11 +64,8 @@ def known_metrics():
                 yield f"{path.name}: {title} names no metric"
             for name in sorted(names - known.keys()):
                 yield f"{path.name}: {title}: {name} is not in metrics.tsv"
-            labels = set().union(*(known.get(name, set()) for name in names)) | {"le", "job"}
-            asked = set(re.findall(r"(\w+)\s*(?:=~|!~|!=|=)\s*\"", expression))
-            for grouping in re.findall(r"\bby\s*\(([^)]*)\)", expression):
-                asked |= {label.strip() for label in grouping.split(",")}
-            for label in sorted(asked - labels):
+            labels = set().union(*(known.get(name, set()) for name in names)) | OF_PROMETHEUS
+            for label in sorted(asked(expression) - labels):
                 yield f"{path.name}: {title}: no metric of it has a label {label}"
 
 

@@ -68,7 +68,7 @@ mod tests {
     #[test]
     fn places_are_named_and_values_never() {
         check(Format::Opaque, "abc", "abc", &[]);
-        check(Format::Opaque, "abcdef", "abXXXef", &["bytes 2 to 4 of 6, now 2 to 5 of 7"]);
+        check(Format::Opaque, "abcdef", "abzzzef", &["bytes 2 to 4 of 6, now 2 to 5 of 7"]);
         check(Format::Opaque, "aa", "a", &["bytes 1 to 2 of 2, now 1 to 1 of 1"]);
         check(Format::Json, r#"{"a": 1}"#, r#"{"a": 2}"#, &["/a changed"]);
         check(Format::CloudEvents, "an event", "An event", &["bytes 0 to 1 of 8, now 0 to 1 of 8"]);
