@@ -13,7 +13,9 @@ pub enum StoreError {
     #[error("the ledger is unavailable: {0}")]
     Unavailable(String),
     /// Another transaction has what this one needs: try again, or without the rest of the batch.
-    #[error("the ledger is busy with another transaction (SQLSTATE {0})")]
+    #[error(
+        "the ledger is busy with another transaction (SQLSTATE {0}); this one changed nothing: try again"
+    )]
     Contended(String),
     /// It refused this data; trying the same again is pointless.
     #[error("the ledger refused the data (SQLSTATE {0})")]

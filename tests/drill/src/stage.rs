@@ -44,6 +44,11 @@ const SETTINGS: &[(&str, &str)] = &[
     ("WAYBILL_PROCESS__SHUTDOWN_S_MAX", "15"),
 ];
 
+/// What the operator's tool says where another transaction has what it needs, and how often it is asked
+/// again.
+const BUSY: &str = "the ledger is busy";
+const ORDERS: usize = 3;
+
 /// The stage of one run.
 #[derive(Debug)]
 pub struct Stage {
@@ -163,8 +168,19 @@ impl Stage {
         Ok(said)
     }
 
-    /// Runs the operator's tool, straight at the services; what came of it.
+    /// Runs the operator's tool, straight at the services; what came of it. Does as it says where the
+    /// ledger is busy: the same again.
     pub async fn order(&self, arguments: &[&str]) -> Result<Output> {
+        for _ in 0..ORDERS {
+            let output = self.order_once(arguments).await?;
+            if output.status.success() || !String::from_utf8_lossy(&output.stderr).contains(BUSY) {
+                return Ok(output);
+            }
+        }
+        self.order_once(arguments).await
+    }
+
+    async fn order_once(&self, arguments: &[&str]) -> Result<Output> {
         let mut settings = self.fleet.settings.clone();
         let url = |name: &str, port| self.services.database(name, port);
         let own = in_role(&url(&self.name, None));

@@ -1,14 +1,18 @@
 //! Which dead letters a plan replays: those that were seen, each once, and no others.
 
+use std::time::Duration;
+
 use waybill_core::plan::{State, Verb};
 use waybill_store::dead::Filter;
 use waybill_store::plan::{Made, Moved, Wanted};
+use waybill_store::{Config, Store, StoreError, audit};
 
 use super::{
     ACTIVE, BY, LEASE, complete, counts, dead, die, free, good, is, made, of, order, plan, started, step,
     stored,
 };
-use crate::support::World;
+use crate::support::world::database;
+use crate::support::{World, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn exactly_what_was_seen_is_replayed() {
@@ -222,6 +226,39 @@ async fn a_plan_that_is_asked_for_twice_under_one_name_is_made_once() {
         let also: Vec<_> = seen.also_in.iter().map(|also| (also.plan, also.items)).collect();
         assert_eq!(also, [(new[0], 2)], "the same letters are in the first one");
         assert_ne!(other.id, new[0]);
+        world
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn making_a_plan_waits_for_those_that_act_before_it() {
+    World::run(async |world| {
+        dead(&world, &[good(1), good(2)]).await;
+        let limits = Config { lock_timeout_ms: 200, ..database(&world.services, &world.name) };
+        let store = Store::new(&limits, "a test").unwrap();
+        let other = made(&world, "tis", &free()).await.0.id;
+        // somebody else's act is on the trail, and its commit takes long
+        let mut acting = world.db.begin().await.unwrap();
+        let act = audit::By::cli("somebody").on_messages("an act", &[], &serde_json::Value::Null);
+        audit::write(&mut acting, act).await.unwrap();
+        let started = store.move_plan(other, Verb::Start, BY, ACTIVE).await;
+        assert!(matches!(started, Err(StoreError::Contended(_))), "an order has 200 ms: {started:?}");
+        let (filter, policy) = (of("tis"), free());
+        let wanted =
+            Wanted { filter: &filter, asked: "tis", policy: &policy, by: BY, items_max: 9, once: None };
+        let committed = async {
+            until("the plan to be made but for the trail", async || {
+                world.count("select count(*) from pg_locks where locktype = 'advisory' and not granted").await
+                    == 1
+            })
+            .await;
+            tokio::time::sleep(Duration::from_millis(600)).await;
+            acting.commit().await.unwrap();
+        };
+        let (made, ()) = tokio::join!(store.make_plan(wanted), committed);
+        assert!(matches!(made.unwrap(), Made::Plan(plan, _) if plan.items.all == 2));
+        store.close().await;
         world
     })
     .await;

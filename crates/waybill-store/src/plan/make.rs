@@ -12,6 +12,9 @@ use crate::{Store, StoreError};
 
 /// For making a plan, in milliseconds: many letters take their time.
 const MAKE_MS: u32 = 60_000;
+/// For a lock meanwhile, in milliseconds. Nobody waits for one who makes a plan but who makes one of the
+/// same name, so it may wait longer than others do: at the audit trail, for those that act before it.
+const LOCK_MS: u32 = 10_000;
 
 /// A plan to be made.
 #[derive(Debug, Clone, Copy)]
@@ -48,6 +51,9 @@ pub enum Made {
 /// What the making may use before it writes to disk: hundreds of thousands of items are sorted and joined.
 const WORK_MEM: &str = "64MB";
 
+const LIMITS: &str = "select set_config('statement_timeout', $1, true), set_config('lock_timeout', $2, true),
+    set_config('work_mem', $3, true)";
+
 impl Store {
     /// Makes a plan of all dead letters that match now, and no others, whatever dies later.
     ///
@@ -67,8 +73,9 @@ impl Store {
 
     async fn make(&self, wanted: Wanted<'_>, keep: bool) -> Result<Made, StoreError> {
         let mut transaction = self.begin().await?;
-        sqlx::query("select set_config('statement_timeout', $1, true), set_config('work_mem', $2, true)")
+        sqlx::query(LIMITS)
             .bind(MAKE_MS.to_string())
+            .bind(LOCK_MS.to_string())
             .bind(WORK_MEM)
             .execute(&mut *transaction)
             .await?;
