@@ -21,7 +21,8 @@ use crate::stage::Stage;
 /// What happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Plans {
-    /// Two plans of the same letters are made at once, and each is started twice at once.
+    /// Two plans of the same letters are made at once, and each is started twice at once. One is slower:
+    /// they meet at the first letters, and later one comes to what the other has seen processed.
     StartedTwice,
     /// Serve, PostgreSQL and RabbitMQ are killed, one after the other.
     Interrupted,
@@ -40,6 +41,7 @@ const FEW: usize = 48;
 /// Letters of a plan that is to be hit three times in its midst: it goes on between the hits.
 const SEVERAL: usize = 120;
 const RATE: u32 = 10;
+const SLOWER: u32 = 6;
 /// Letters of a plan under load, and who posts besides.
 const MANY: usize = 240;
 const CROWD: Load = Load { senders: 18, pace: std::time::Duration::from_millis(5) };
@@ -142,9 +144,8 @@ async fn midst(stage: &Stage, plan: i64, wanted: usize) -> Result<String> {
 }
 
 async fn started_twice(stage: &mut Stage) -> Result<String> {
-    let plans =
-        try_join_all([letters::plan(stage, Some(RATE), false), letters::plan(stage, Some(RATE), false)])
-            .await?;
+    let rates = [RATE, SLOWER];
+    let plans = try_join_all(rates.map(|rate| letters::plan(stage, Some(rate), false))).await?;
     let started = plans.iter().map(|&plan| letters::order_at_once(stage, "start", plan, 2));
     let wrong = try_join_all(started).await?;
     stage.letters.wrong.extend(wrong.into_iter().flatten());
