@@ -6,7 +6,7 @@ use uuid::Uuid;
 use waybill_core::recovery::Disposition;
 use waybill_store::record::Settled;
 
-use crate::support::{Partner, World, until};
+use crate::support::{Partner, World, until, until_at_last};
 
 /// An `ingest-api` and a relay, but no worker: this test claims by hand.
 async fn claimable(world: &mut World, count: usize) -> (Partner, Vec<Uuid>) {
@@ -200,7 +200,7 @@ async fn a_delivery_of_nothing_we_know_is_set_aside() {
     World::run(async |mut world| {
         let claim = world.store.claim(&[Uuid::from_u128(5)], "w", Duration::from_secs(1)).await.unwrap();
         assert_eq!(claim.unknown, [Uuid::from_u128(5)]);
-        world.everything().await;
+        world.worker(&[]).await;
         let url = format!("{}/{}", world.services.amqp_url.trim_end_matches('/'), world.name);
         let connection =
             lapin::Connection::connect(&url, lapin::ConnectionProperties::default()).await.unwrap();
@@ -215,19 +215,14 @@ async fn a_delivery_of_nothing_we_know_is_set_aside() {
                 .await
                 .unwrap();
         }
-        // refused by the worker, drained by the intake: the harness asserts that nothing is left
-        until("the work queue to be empty", || async {
-            let link = world.link().await;
-            let queue = waybill_broker::topology::work_queue("default");
-            waybill_broker::topology::depth(&link, &queue).await.unwrap().unwrap().0 == 0
-        })
-        .await;
-        until("the dead-letter queue to be drained", || async {
-            let link = world.link().await;
-            waybill_broker::topology::depth(&link, waybill_broker::topology::DEAD).await.unwrap().unwrap().0
-                == 0
-        })
-        .await;
+        let link = world.link().await;
+        let set_aside = async || {
+            let depth = waybill_broker::topology::depth(&link, waybill_broker::topology::DEAD).await;
+            depth.unwrap().unwrap().0
+        };
+        until("the worker to refuse both", async || set_aside().await == 2).await;
+        world.serve(&[]).await;
+        until("the intake to drain the dead-letter queue", async || set_aside().await == 0).await;
         world
     })
     .await;
@@ -243,15 +238,15 @@ async fn what_rabbitmq_gives_up_on_is_filed_as_dead() {
             lapin::Connection::connect(&url, lapin::ConnectionProperties::default()).await.unwrap();
         let channel = connection.create_channel().await.unwrap();
         let queue = waybill_broker::topology::work_queue("default");
+        let link = world.link().await;
         // a worker that dies before it can claim, again and again
-        until("RabbitMQ to give up", || async {
+        until_at_last("RabbitMQ to give up", || async {
             let got =
                 channel.basic_get(queue.as_str().into(), lapin::options::BasicGetOptions::default()).await;
             if let Some(message) = got.unwrap() {
                 let requeue = lapin::options::BasicRejectOptions { requeue: true };
                 message.delivery.acker.reject(requeue).await.unwrap();
             }
-            let link = world.link().await;
             let dead = waybill_broker::topology::depth(&link, waybill_broker::topology::DEAD).await;
             dead.unwrap().unwrap().0 == 1
         })

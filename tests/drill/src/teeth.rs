@@ -33,7 +33,7 @@ const MUTANTS: &[Mutant] = &[
     Mutant {
         switches: "confirm_ignored,sweep_off_lost",
         about: "no answer counts as a confirm, and no sweep looks for them",
-        fault: "rabbitmq.killed",
+        fault: "rabbitmq.queue_full",
     },
     Mutant {
         switches: "returned_confirmed,sweep_off_lost",
@@ -58,7 +58,7 @@ const MUTANTS: &[Mutant] = &[
     Mutant {
         switches: "hold_without_release,sweep_off_forgotten,sweep_off_conservation",
         about: "held messages are not released, and no sweep looks for them or mends them",
-        fault: "worker.after_commit.kill",
+        fault: "worker.frozen",
     },
     Mutant { switches: "no_order", about: "ordering keys are not kept", fault: "worker.after_claim.kill" },
     Mutant {

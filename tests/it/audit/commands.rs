@@ -89,6 +89,8 @@ async fn acts_of(world: &World, arguments: &[&str], typed: &str) -> Vec<Value> {
     let before = world.store.audit_head().await.unwrap().position;
     let mut settings = world.settings();
     settings.push(("WAYBILL_ACTOR".to_owned(), "kim".to_owned()));
+    // a plan that serve is at is locked until its commit is on disk
+    settings.push(("WAYBILL_DATABASE__LOCK_TIMEOUT_MS".to_owned(), "30000".to_owned()));
     let (code, said) = programs::typed("waybill", arguments, &settings, typed);
     assert!(matches!(code, Some(0 | 3)), "{arguments:?}: {said}");
     sqlx::query_scalar("select to_jsonb(audit) from audit where position > $1 order by position")

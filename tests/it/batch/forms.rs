@@ -21,7 +21,7 @@ async fn json_items_are_stored_as_they_stand_and_have_their_effects_in_their_ord
         }
         // ascending signatures: if one were overtaken, it would have no effect
         world.until_settled().await;
-        let effects = "select by::text from witness where what = 'signature m-1' order by ctid";
+        let effects = "select by::text from witness where what = 'signature m-1' order by seq";
         let effects: Vec<String> = sqlx::query_scalar(effects).fetch_all(&world.db).await.unwrap();
         assert_eq!(effects, ids(&receipts));
         let stored =
@@ -71,7 +71,7 @@ async fn an_hl7_batch_gets_one_acknowledgement_for_each_message() {
         assert_eq!(segments[segments.len() - 2..], ["BTS|4", "FTS|1"]);
 
         world.until_settled().await;
-        let effects = "select r.idempotency_key from witness w join receipt r on r.id = w.by order by w.ctid";
+        let effects = "select r.idempotency_key from witness w join receipt r on r.id = w.by order by w.seq";
         let effects: Vec<String> = sqlx::query_scalar(effects).fetch_all(&world.db).await.unwrap();
         assert_eq!(effects, control_ids.map(|id| format!("APP|EAST|{id}")));
 

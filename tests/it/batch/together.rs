@@ -14,7 +14,7 @@ use waybill_store::accept_batch::{BatchAccepted, NewBatch, NewItem};
 
 use super::{HL7, LINES, lines, post};
 use crate::support::partner::{acknowledged, arrival};
-use crate::support::{Partner, World};
+use crate::support::{Partner, World, until};
 
 /// Items without a kind, under these keys.
 fn batch(keys: impl Iterator<Item = u32>) -> NewBatch {
@@ -227,7 +227,8 @@ async fn the_batch_of_a_client_that_leaves_is_stored_whole_or_not_at_all() {
         assert_eq!(world.count("select count(*) from receipt").await, 600, "one message per key");
         let inside = "select count(*) from pg_stat_activity
              where datname = current_database() and state like 'idle in transaction%'";
-        assert_eq!(world.count(inside).await, 0, "no connection is left inside a transaction");
+        until("no connection to be left inside a transaction", || async { world.count(inside).await == 0 })
+            .await;
         world
     })
     .await;

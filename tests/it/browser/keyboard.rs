@@ -38,7 +38,7 @@ async fn everything_can_be_reached_and_done_by_keyboard() {
         let browser = &scene.browser;
         user(&world, "kim", Role::Operator).await;
         scene.go("/login?next=/dead").await;
-        assert!(scene.has_focus("#name").await, "the first field has the focus");
+        until("the first field to have the focus", || scene.has_focus("#name")).await;
         browser.press(&format!("kim{TAB}{PASSWORD}{ENTER}")).await;
         scene.arrives("/dead").await;
 

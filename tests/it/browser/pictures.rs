@@ -10,7 +10,7 @@ use waybill_console::Role;
 
 use super::page::{self, Device};
 use super::{Chromium, Scene, pages, png};
-use crate::support::{World, until};
+use crate::support::{World, until, until_at_last};
 
 /// What one picture may weigh.
 const BYTES_MAX: usize = 150_000;
@@ -68,7 +68,7 @@ async fn every_page_has_its_picture() {
         scene.go("/login").await;
         take_both(browser, "login").await;
         scene.log_in(&world, Role::Admin).await;
-        until("a plot, and a balance of them all", || async {
+        until_at_last("a plot, and a balance of them all", || async {
             browser.has("#plot-dead polyline").await && browser.says("#balance tbody", "15").await
         })
         .await;

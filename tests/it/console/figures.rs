@@ -12,7 +12,7 @@ use super::{Browser, logged_in};
 use crate::plans::{bad, dead, good};
 use crate::support::by_hand::message;
 use crate::support::partner::{acknowledged, arrival, id, signature};
-use crate::support::{World, until};
+use crate::support::{World, until, until_at_last};
 
 /// A link whose words begin with a number.
 #[derive(Debug, PartialEq)]
@@ -168,7 +168,7 @@ async fn every_number_leads_to_as_many() {
         let settings = [("WAYBILL_CONSOLE__SAMPLE_MS", "500"), ("WAYBILL_DATABASE__CONNECTIONS_MAX", "20")];
         let url = world.console(&settings).await;
         let browser = logged_in(&world, &url, Role::Operator).await;
-        until("the flow and the balance", || async {
+        until_at_last("the flow and the balance", || async {
             let page = browser.get("/").await.text;
             page.contains("id=\"flow-due\"") && page.contains("<a href=\"/sources#tis\">")
         })

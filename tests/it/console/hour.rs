@@ -8,7 +8,7 @@ use waybill_store::plan::{By, Made, Wanted};
 use super::logged_in;
 use crate::plans::{dead, good};
 use crate::support::partner::{id, signature};
-use crate::support::{World, until};
+use crate::support::{World, until, until_at_last};
 
 /// What a plot says of itself.
 fn summary<'a>(page: &'a str, plot: &str) -> &'a str {
@@ -138,7 +138,7 @@ async fn what_the_doctor_says_is_on_the_overview() {
         tis.until(&later, "held").await;
         let url = world.console(&[("WAYBILL_CONSOLE__SAMPLE_MS", "500")]).await;
         let browser = logged_in(&world, &url, Role::Viewer).await;
-        until("the doctor's word", || async {
+        until_at_last("the doctor's word", || async {
             let page = browser.get("/").await.text;
             page.contains("held: 1 held; 1 dead letter holds those that were looked at.")
         })

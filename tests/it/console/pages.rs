@@ -5,7 +5,7 @@ use waybill_console::Role;
 
 use super::{Browser, logged_in};
 use crate::support::partner::{acknowledged, arrival, id, signature};
-use crate::support::{World, until};
+use crate::support::{World, until, until_at_last};
 
 /// What each page says when there is nothing.
 const EMPTY: [(&str, &str); 9] = [
@@ -47,7 +47,8 @@ async fn an_empty_page_says_what_would_be_there() {
             let known = request.header("x-forwarded-user", "sam").header("x-forwarded-role", "admin");
             browser.send(known).await
         };
-        until("the balance of no source", || async { get("/").await.text.contains(EMPTY[0].1) }).await;
+        until_at_last("the balance of no source", || async { get("/").await.text.contains(EMPTY[0].1) })
+            .await;
         for (path, says) in EMPTY {
             let page = get(path).await;
             assert_eq!(page.status, 200, "{path}: {}", page.text);

@@ -26,8 +26,11 @@ async fn killed_with_sigkill_in_mid_flow() {
             .await;
             assert_eq!(ids.len(), 400);
             // killed while it has messages in hand: a claim is open at this very moment
+            let in_hand = "select exists (select from progress
+                 where state = 'processing' and claimed_by like '%/' || $1)";
+            let pid = worker.pid().to_string();
             until("the worker to have messages in hand", || async {
-                world.count("select count(*) from progress where state = 'processing'").await > 0
+                sqlx::query_scalar(in_hand).bind(&pid).fetch_one(&world.db).await.unwrap()
             })
             .await;
             worker.signal("KILL");

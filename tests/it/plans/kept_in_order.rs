@@ -66,11 +66,12 @@ async fn what_waited_behind_a_letter_goes_on_after_it() {
         order(&world, plan.id, Verb::Start).await;
         world.worker(&[]).await;
         serve(&mut world, &[]).await;
-        world.until_settled().await;
         crate::support::until("the plan to end", || async {
             super::plan(&world, plan.id).await.ended_at.is_some()
         })
         .await;
+        let processed = "select count(*) from progress where state = 'processed'";
+        crate::support::until("all to be processed", || async { world.count(processed).await == 3 }).await;
         let report = world.store.plan_report(plan.id).await.unwrap();
         assert_eq!((report.recovered, report.waits, report.released), (1, 2, 2));
         // an equal signature is written once; the one that stands is that of the first of them

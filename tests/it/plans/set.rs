@@ -248,11 +248,9 @@ async fn making_a_plan_waits_for_those_that_act_before_it() {
         let wanted =
             Wanted { filter: &filter, asked: "tis", policy: &policy, by: BY, items_max: 9, once: None };
         let committed = async {
-            until("the plan to be made but for the trail", async || {
-                world.count("select count(*) from pg_locks where locktype = 'advisory' and not granted").await
-                    == 1
-            })
-            .await;
+            let waiting = "select count(*) from pg_locks where locktype = 'advisory' and not granted
+                 and database = (select oid from pg_database where datname = current_database())";
+            until("the plan to be made but for the trail", async || world.count(waiting).await == 1).await;
             tokio::time::sleep(Duration::from_millis(600)).await;
             acting.commit().await.unwrap();
         };

@@ -23,10 +23,19 @@ pub const LIMIT: Duration = Duration::from_mins(1);
 pub const PAUSE: Duration = Duration::from_millis(20);
 
 /// Asks until the answer is yes; says what was waited for when it stays no.
-pub async fn until<F: Future<Output = bool>>(what: &str, mut ask: impl FnMut() -> F) {
+pub async fn until<F: Future<Output = bool>>(what: &str, ask: impl FnMut() -> F) {
+    within(LIMIT, what, ask).await;
+}
+
+/// The same, for what takes as long as the product's own timers, or is many steps.
+pub async fn until_at_last<F: Future<Output = bool>>(what: &str, ask: impl FnMut() -> F) {
+    within(LIMIT * 3, what, ask).await;
+}
+
+async fn within<F: Future<Output = bool>>(limit: Duration, what: &str, mut ask: impl FnMut() -> F) {
     let began = Instant::now();
     while !ask().await {
-        assert!(began.elapsed() < LIMIT, "waited {LIMIT:?} for: {what}");
+        assert!(began.elapsed() < limit, "waited {limit:?} for: {what}");
         tokio::time::sleep(PAUSE).await;
     }
 }

@@ -346,9 +346,9 @@ pub fn database(services: &Services, name: &str) -> waybill_store::Config {
     waybill_store::Config {
         url: database_url(services, name),
         connections_max: 6,
-        acquire_timeout_ms: 5000,
-        statement_timeout_ms: 15000,
-        lock_timeout_ms: 5000,
+        acquire_timeout_ms: 30_000,
+        statement_timeout_ms: 60_000,
+        lock_timeout_ms: 30_000,
     }
 }
 
@@ -356,6 +356,6 @@ fn amqp(services: &Services, name: &str) -> waybill_broker::Config {
     waybill_broker::Config {
         url: format!("{}/{name}", services.amqp_url.trim_end_matches('/')),
         heartbeat_s: 10,
-        timeout_ms: 5000,
+        timeout_ms: 30_000,
     }
 }

@@ -1,5 +1,7 @@
 //! What may happen inside RabbitMQ while it runs: done over its management API.
 
+use std::time::Duration;
+
 use anyhow::{Result, ensure};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -58,11 +60,25 @@ impl Broker {
                 put(stage, "policies", "full", policy).await
             }
             Self::DeadQueueDeleted => {
-                delete(stage, "queues", "waybill.dead").await?;
-                ensure!(!bury(stage).await?, "RabbitMQ still takes dead letters");
+                until("RabbitMQ to take no dead letter", Patience::BITE, async || {
+                    // it may have been declared anew just now
+                    let _ = delete(stage, "queues", "waybill.dead").await;
+                    Ok(!bury(stage).await?)
+                })
+                .await
+            }
+            Self::ExchangeDeleted => {
+                // again and again, for it is declared anew as soon as it is missed
+                let (services, path) = (stage.services.clone(), stage.in_vhost("exchanges", "waybill.in"));
+                delete(stage, "exchanges", "waybill.in").await?;
+                stage.hold("broker", async move {
+                    loop {
+                        tokio::time::sleep(Duration::from_millis(100)).await;
+                        let _ = services.api(Method::DELETE, &path, None).await;
+                    }
+                });
                 Ok(())
             }
-            Self::ExchangeDeleted => delete(stage, "exchanges", "waybill.in").await,
             Self::Unbound => delete(stage, "bindings", &format!("e/waybill.in/q/{QUEUE}/default")).await,
             Self::Forbidden => {
                 delete(stage, "permissions", "waybill").await?;
@@ -100,6 +116,7 @@ impl Broker {
     }
 
     pub(super) async fn heal(self, stage: &mut Stage) -> Result<()> {
+        stage.let_go("broker");
         match self {
             Self::QueueFull => {
                 let path = stage.in_vhost("policies", "full");
@@ -134,7 +151,7 @@ async fn without_workers(stage: &mut Stage) -> Result<()> {
 async fn stop_workers(stage: &mut Stage) -> Result<()> {
     for at in stage.fleet.of(Role::Worker) {
         stage.fleet.members[at].signal("TERM")?;
-        stage.fleet.members[at].ended(std::time::Duration::from_secs(30)).await?;
+        stage.fleet.members[at].ended(Duration::from_secs(30)).await?;
     }
     Ok(())
 }
@@ -153,7 +170,7 @@ async fn disconnect_all(stage: &Stage) -> Result<usize> {
     let mut closed = 0;
     for _ in 0..24 {
         closed += disconnect(stage).await?;
-        tokio::time::sleep(std::time::Duration::from_millis(250)).await;
+        tokio::time::sleep(Duration::from_millis(250)).await;
     }
     Ok(closed)
 }

@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 
 use super::points::KILLED;
 use super::{Force, service};
@@ -37,6 +37,8 @@ const MANY: usize = 20;
 const FEW: usize = 3;
 /// For a process to stop in good order.
 const STOP: Duration = Duration::from_secs(40);
+/// How often a process is told to stop twice, until the second signal is one of its own.
+const TRIES: usize = 8;
 
 impl Fleet {
     pub(super) async fn inject(self, stage: &mut Stage) -> Result<()> {
@@ -167,11 +169,19 @@ async fn roll(stage: &mut Stage) -> Result<()> {
 
 async fn hurry(stage: &mut Stage, role: Role) -> Result<()> {
     let at = roles(stage, Some(role))[0];
-    let member = &mut stage.fleet.members[at];
-    member.signal("TERM")?;
-    member.signal("TERM")?;
-    member.ended(Duration::from_secs(10)).await?;
-    stage.fleet.start(at)
+    for _ in 0..TRIES {
+        let member = &mut stage.fleet.members[at];
+        member.signal("TERM")?;
+        member.signal("TERM")?;
+        let code = member.ended(STOP).await?;
+        stage.fleet.start(at)?;
+        if code != Some(0) {
+            return Ok(());
+        }
+        // two signals that come together are one to the system, and it was stopped in good order
+        stage.fleet.ready().await?;
+    }
+    bail!("told twice to stop, {TRIES} times, it always ended in good order")
 }
 
 async fn scale(stage: &mut Stage) -> Result<()> {

@@ -4,7 +4,7 @@
 //! each of their events is written whatever the visit already says, so that a second effect shows.
 //! A form that is signed again, or a merge that is made again, changes nothing and would show nothing.
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail};
 use uuid::Uuid;
 
 use crate::run::{Patience, until};
@@ -25,9 +25,27 @@ select count(*) filter (where finished_at is null),
        count(*) filter (where finished_at is not null and claimed_by not like '%/' || $1)
 from progress where id = any($2)";
 
+/// How often a worker is stopped, until what it had in hand was unfinished then.
+const TRIES: usize = 5;
+
 /// Waits until the member at `at`, which stands still at `point`, has visits in hand and others have
-/// finished them. With too few in hand it goes on to its next batch, and is stopped there.
+/// finished them. With too few in hand it goes on to its next batch, and is stopped there; so it does when
+/// its commit was under way, and nothing comes late.
 pub(super) async fn overtaken(stage: &Stage, at: usize, point: &str) -> Result<String> {
+    for _ in 0..TRIES {
+        let finished = overtaken_once(stage, at, point).await?;
+        if finished > 0 {
+            return Ok(format!("another finished {finished} visits that it had in hand"));
+        }
+        let member = &stage.fleet.members[at];
+        member.arm(point, "stop")?;
+        member.signal("CONT")?;
+    }
+    bail!("{TRIES} times its batch was recorded before it stood still: nothing came late")
+}
+
+/// How many others have finished.
+async fn overtaken_once(stage: &Stage, at: usize, point: &str) -> Result<i64> {
     let member = &stage.fleet.members[at];
     let pid = member.pid().context("a process that stands still")?.to_string();
     let mut hand: Vec<Uuid> = Vec::new();
@@ -51,6 +69,5 @@ pub(super) async fn overtaken(stage: &Stage, at: usize, point: &str) -> Result<S
         Ok(unfinished == 0)
     })
     .await?;
-    ensure!(finished > 0, "its batch was recorded before it stood still: nothing comes late");
-    Ok(format!("another finished {finished} visits that it had in hand"))
+    Ok(finished)
 }

@@ -21,8 +21,8 @@ use crate::stage::Stage;
 /// What happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Plans {
-    /// Two plans of the same letters are made at once, and each is started twice at once. One is slower:
-    /// they meet at the first letters, and later one comes to what the other has seen processed.
+    /// Two plans of the same letters are made at once, and each is started twice at once; the second once
+    /// letters of the first are processed: it comes to those, and then meets the first in its midst.
     StartedTwice,
     /// Serve, PostgreSQL and RabbitMQ are killed, one after the other.
     Interrupted,
@@ -41,7 +41,8 @@ const FEW: usize = 48;
 /// Letters of a plan that is to be hit three times in its midst: it goes on between the hits.
 const SEVERAL: usize = 120;
 const RATE: u32 = 10;
-const SLOWER: u32 = 6;
+/// Letters of the first of two plans that are processed when the second starts.
+const AHEAD: i64 = 4;
 /// Letters of a plan under load, and who posts besides.
 const MANY: usize = 240;
 const CROWD: Load = Load { senders: 18, pace: std::time::Duration::from_millis(5) };
@@ -144,11 +145,16 @@ async fn midst(stage: &Stage, plan: i64, wanted: usize) -> Result<String> {
 }
 
 async fn started_twice(stage: &mut Stage) -> Result<String> {
-    let rates = [RATE, SLOWER];
-    let plans = try_join_all(rates.map(|rate| letters::plan(stage, Some(rate), false))).await?;
-    let started = plans.iter().map(|&plan| letters::order_at_once(stage, "start", plan, 2));
-    let wrong = try_join_all(started).await?;
-    stage.letters.wrong.extend(wrong.into_iter().flatten());
+    let plans = try_join_all([0; 2].map(|_| letters::plan(stage, Some(RATE), false))).await?;
+    for &plan in &plans {
+        let wrong = letters::order_at_once(stage, "start", plan, 2).await?;
+        stage.letters.wrong.extend(wrong);
+        let recovered = "select coalesce(sum(recovered), 0) from plan";
+        until("letters of a plan to be processed", Patience::BITE, async || {
+            Ok(stage.count(recovered).await? >= AHEAD)
+        })
+        .await?;
+    }
     until("both plans to be in their midst", Patience::BITE, async || Ok(stage.count(IN_MIDST).await? == 2))
         .await?;
     let (one, other) = (turns(stage, plans[0]).await?, turns(stage, plans[1]).await?);

@@ -110,7 +110,7 @@ pub const FAULTS: &[Fault] = &[
     fault("network.broker.slow", "a slow network to RabbitMQ", Subject::Broker, network(Way::Broker, Mode::Slow(60), 4000)),
     fault("network.broker.confirms_swallowed", "RabbitMQ's confirms and deliveries swallowed", Subject::Broker, network(Way::Broker, Mode::NoAnswers, 5000)).quick(),
     fault("clients.silent", "1000 connections that say nothing", Subject::Partner, client(Client::Silent)),
-    fault("plan.started_twice", "two replay plans of the same letters, each started twice, all at once", Subject::Letters, plans(Plans::StartedTwice)).quick(),
+    fault("plan.started_twice", "two replay plans of the same letters, each started twice at once", Subject::Letters, plans(Plans::StartedTwice)).quick(),
     fault("plan.interrupted", "serve, PostgreSQL and RabbitMQ killed one after the other, in the midst of a plan", Subject::Letters, plans(Plans::Interrupted)),
     fault("plan.cancelled", "a plan cancelled twice at once, in the midst of it", Subject::Letters, plans(Plans::Cancelled)),
     fault("plan.under_load", "a plan of many letters, while many more partners post", Subject::Letters, plans(Plans::UnderLoad)),
