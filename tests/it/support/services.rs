@@ -1,7 +1,9 @@
 //! Where PostgreSQL and RabbitMQ are. Set by `./dev test`; fault tests have a pair of their own,
 //! which they may stop and kill.
 
+use std::fs::File;
 use std::process::Command;
+use std::sync::Arc;
 
 /// A pair of services.
 #[derive(Debug, Clone)]
@@ -14,25 +16,31 @@ pub struct Services {
     pub api_url: String,
     /// The script that stops and starts them, where that is allowed.
     ctl: Option<String>,
+    /// Locked for as long as this test has them: whatever runs the tests, one at a time breaks them.
+    _turn: Option<Arc<File>>,
 }
 
 impl Services {
     /// The pair that most tests share.
     pub fn shared() -> Self {
-        Self::of("TEST", None)
+        Self::of("TEST")
     }
 
-    /// The pair that fault tests may break, one test at a time.
+    /// The pair that fault tests may break, one test at a time: waits for its turn.
     pub fn breakable() -> Self {
-        Self::of("FAULT", Some(variable("WAYBILL_FAULT_CTL")))
+        let ctl = variable("WAYBILL_FAULT_CTL");
+        let turn = File::create(format!("{ctl}.turn")).expect("a file beside the control script");
+        turn.lock().expect("its turn comes");
+        Self { ctl: Some(ctl), _turn: Some(Arc::new(turn)), ..Self::of("FAULT") }
     }
 
-    fn of(which: &str, ctl: Option<String>) -> Self {
+    fn of(which: &str) -> Self {
         Self {
             database_url: variable(&format!("WAYBILL_{which}_DATABASE_URL")),
             amqp_url: variable(&format!("WAYBILL_{which}_AMQP_URL")),
             api_url: variable(&format!("WAYBILL_{which}_RABBITMQ_API_URL")),
-            ctl,
+            ctl: None,
+            _turn: None,
         }
     }
 
