@@ -59,10 +59,12 @@ impl Figures {
         self.0.contains_key(name)
     }
 
-    /// The names that label has, whether their values are known or not.
+    /// The names that label has, whether their values are known or not; always in the same order.
     pub(crate) fn names(&self, name: &str, label: &str) -> Vec<String> {
         let all = self.0.get(name).into_iter().flatten();
-        all.filter_map(|series| series.labels.get(label).cloned()).collect()
+        let mut names: Vec<String> = all.filter_map(|series| series.labels.get(label).cloned()).collect();
+        names.sort();
+        names
     }
 }
 

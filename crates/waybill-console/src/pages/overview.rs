@@ -178,8 +178,7 @@ fn broker(now: &Now) -> Vec<(&'static str, String)> {
 
 fn drain(now: &Now) -> Vec<(String, String)> {
     let known = now.figures.by("waybill_drain_seconds", "lane");
-    let mut lanes = now.figures.names("waybill_drain_seconds", "lane");
-    lanes.sort();
+    let lanes = now.figures.names("waybill_drain_seconds", "lane");
     let estimate = |lane: &String| match known.get(lane) {
         None => "not measured yet".to_owned(),
         Some(seconds) if *seconds >= 86_400.0 => "nothing moves".to_owned(),

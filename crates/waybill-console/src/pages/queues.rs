@@ -85,8 +85,7 @@ fn facts(now: &Now) -> Vec<Fact> {
 }
 
 fn queues(now: &Now) -> Vec<Queue> {
-    let mut names = now.figures.names("waybill_queue_ready", "queue");
-    names.sort();
+    let names = now.figures.names("waybill_queue_ready", "queue");
     names.into_iter().map(|name| queue(now, name)).collect()
 }
 
