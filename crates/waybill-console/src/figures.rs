@@ -111,13 +111,14 @@ mod tests {
             "# TYPE waybill_due_messages gauge\nwaybill_due_messages 3\n\
              waybill_dead_letters{source=\"a\",kind=\"k\",reason=\"x\"} 2\n\
              waybill_dead_letters{source=\"a\",kind=\"k\",reason=\"y, \\\"z\\\"\"} 1\n\
-             waybill_queue_ready{queue=\"waybill.dead\"} NaN\nother 1\n",
+             waybill_queue_ready{queue=\"waybill.dead\"} NaN\n\
+             waybill_queue_ready{queue=\"waybill.a\"} 1\nother 1\n",
         );
         assert_eq!(figures.get("waybill_due_messages", &[]), Some(3.0));
         assert!((figures.by("waybill_dead_letters", "source")["a"] - 3.0).abs() < f64::EPSILON);
         assert_eq!(figures.get("waybill_dead_letters", &[("reason", "y, \"z\"")]), Some(1.0));
         assert_eq!(figures.get("waybill_queue_ready", &[("queue", "waybill.dead")]), None);
-        assert_eq!(figures.names("waybill_queue_ready", "queue"), ["waybill.dead"]);
+        assert_eq!(figures.names("waybill_queue_ready", "queue"), ["waybill.a", "waybill.dead"]);
         assert_eq!(figures.get("other", &[]), None);
     }
 }
