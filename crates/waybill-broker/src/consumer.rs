@@ -5,31 +5,28 @@
 //! consumer has ended and its user starts a new one: a stream that just stops is never taken for
 //! "no more work".
 
-use futures_util::stream::{self, BoxStream, SelectAll, StreamExt as _};
+use futures_util::stream::{SelectAll, StreamExt as _};
 use lapin::Acker;
-use lapin::Channel;
-use lapin::options::{
-    BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicQosOptions, BasicRejectOptions,
-};
-use lapin::types::FieldTable;
+use lapin::options::{BasicAckOptions, BasicRejectOptions};
 use tokio::time::timeout;
-use uuid::Uuid;
 use waybill_core::envelope::{Envelope, NotAnEnvelope};
 
 use crate::connection::Link;
 use crate::error::BrokerError;
-use crate::topology::work_queue;
+pub use crate::subscription::Brought;
+use crate::subscription::{Deliveries, Subscription, Taken};
 
 /// Subscriptions to the work queues of some lanes.
 pub struct Consumer {
-    deliveries: SelectAll<BoxStream<'static, Result<Delivery, BrokerError>>>,
-    channels: Vec<(Channel, String)>,
+    deliveries: SelectAll<Deliveries>,
+    subscriptions: Vec<Subscription>,
+    prefetch: u16,
     limit: std::time::Duration,
 }
 
 impl std::fmt::Debug for Consumer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Consumer({} lanes)", self.channels.len())
+        write!(f, "Consumer({} lanes)", self.subscriptions.len())
     }
 }
 
@@ -38,8 +35,10 @@ impl std::fmt::Debug for Consumer {
 pub struct Delivery {
     /// What arrived.
     pub envelope: Result<Envelope, NotAnEnvelope>,
-    acker: Acker,
-    limit: std::time::Duration,
+    pub(crate) acker: Acker,
+    pub(crate) limit: std::time::Duration,
+    /// Lets its subscription know that it is in hand.
+    pub(crate) _taken: Taken,
 }
 
 impl Delivery {
@@ -64,29 +63,38 @@ impl Delivery {
 impl Consumer {
     /// Subscribes to the work queues of `lanes`, with `prefetch` deliveries in hand for each.
     pub async fn start(link: &Link, lanes: &[String], prefetch: u16) -> Result<Self, BrokerError> {
-        let mut deliveries = SelectAll::new();
-        let mut channels = Vec::new();
+        let (deliveries, subscriptions) = (SelectAll::new(), Vec::new());
+        let mut consumer = Self { deliveries, subscriptions, prefetch, limit: link.limit };
         for lane in lanes {
-            let channel = link.channel().await?;
-            // never the same tag twice: RabbitMQ 3.10 loses deliveries of a reused one
-            let tag = format!("worker-{}", Uuid::now_v7());
-            let started = async {
-                channel.basic_qos(prefetch, BasicQosOptions::default()).await?;
-                channel
-                    .basic_consume(
-                        work_queue(lane).into(),
-                        tag.as_str().into(),
-                        BasicConsumeOptions::default(),
-                        FieldTable::default(),
-                    )
-                    .await
-            };
-            let consumer =
-                timeout(link.limit, started).await.map_err(|_| BrokerError::timeout("subscribing"))??;
-            deliveries.push(to_the_end(consumer, lane, link.limit));
-            channels.push((channel, tag));
+            consumer.subscribe(link, lane).await?;
         }
-        Ok(Self { deliveries, channels, limit: link.limit })
+        Ok(consumer)
+    }
+
+    async fn subscribe(&mut self, link: &Link, lane: &str) -> Result<(), BrokerError> {
+        let (subscription, deliveries) = Subscription::start(link, lane, self.prefetch).await?;
+        self.deliveries.push(deliveries);
+        self.subscriptions.push(subscription);
+        Ok(())
+    }
+
+    /// What the subscription to each lane has brought since it began.
+    pub fn brought(&self) -> impl Iterator<Item = (&str, Brought)> {
+        self.subscriptions.iter().map(|one| (one.lane.as_str(), one.brought()))
+    }
+
+    /// Subscribes to `lane` by another channel, and then gives up the old one: what that held and did
+    /// not bring is brought by the new one. The queue is never without a consumer meanwhile.
+    ///
+    /// # Errors
+    /// When RabbitMQ does not do either in time; the whole consumer is then to be made anew.
+    pub async fn renew(&mut self, link: &Link, lane: &str) -> Result<(), BrokerError> {
+        let old = self.subscriptions.iter().position(|one| one.lane == lane);
+        self.subscribe(link, lane).await?;
+        match old {
+            Some(old) => self.subscriptions.swap_remove(old).give_up(self.limit).await,
+            None => Ok(()),
+        }
     }
 
     /// The next delivery; an error when any subscription has ended. `None` only after a cancel.
@@ -101,25 +109,8 @@ impl Consumer {
 
     /// Asks the broker for no more deliveries. Those in hand may still be acknowledged.
     pub async fn cancel(&mut self) {
-        for (channel, tag) in &self.channels {
-            let asked = channel.basic_cancel(tag.as_str().into(), BasicCancelOptions::default());
-            let _ = timeout(self.limit, asked).await;
+        for subscription in &self.subscriptions {
+            subscription.cancel(self.limit).await;
         }
     }
-}
-
-/// A subscription's deliveries, and then the news that it has ended.
-fn to_the_end(
-    consumer: lapin::Consumer,
-    lane: &str,
-    limit: std::time::Duration,
-) -> BoxStream<'static, Result<Delivery, BrokerError>> {
-    let ended = BrokerError::Unavailable(format!("the subscription to lane {lane} has ended"));
-    consumer
-        .map(move |delivery| {
-            let delivery = delivery?;
-            Ok(Delivery { envelope: Envelope::decode(&delivery.data), acker: delivery.acker, limit })
-        })
-        .chain(stream::once(async { Err(ended) }))
-        .boxed()
 }

@@ -14,6 +14,7 @@ pub mod guard;
 pub mod permissions;
 pub mod prometheus;
 pub mod publisher;
+mod subscription;
 pub mod topology;
 
 pub use connection::{Broker, Config, Link};

@@ -17,7 +17,7 @@ use waybill_process::Readiness;
 
 use crate::config::Worker;
 use crate::executor::Executor;
-use crate::heard::Heard;
+use crate::heard::{Heard, Look};
 
 /// Attempts after which a message is processed by itself.
 const SUSPECT_AFTER: u32 = 2;
@@ -35,6 +35,9 @@ struct View<'a> {
     link: &'a Link,
     at: Instant,
     heard: Heard,
+    listened_at: Instant,
+    /// Deliveries taken by then.
+    taken: u64,
 }
 
 /// The consuming component.
@@ -95,7 +98,8 @@ impl Consume {
         self.readiness.has("broker");
         tracing::info!(lanes = ?safe, unsafe_lanes = ?unsafe_lanes, "consuming");
         let in_hand = TaskTracker::new();
-        let mut view = View { lanes, unsafe_lanes, link: &link, at: Instant::now(), heard: Heard::default() };
+        let (at, heard) = (Instant::now(), Heard::default());
+        let mut view = View { lanes, unsafe_lanes, link: &link, at, heard, listened_at: at, taken: 0 };
         let ended = if safe.is_empty() {
             self.wait_for_a_safe_lane(&mut view, stop).await
         } else {
@@ -140,7 +144,7 @@ impl Consume {
         view: &mut View<'_>,
         stop: &CancellationToken,
     ) -> Result<(), BrokerError> {
-        while !stop.is_cancelled() && !self.is_outdated(view, true).await? {
+        while !stop.is_cancelled() && !self.is_outdated(view).await? {
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = tokio::time::sleep(LANES_EVERY) => {}
@@ -173,8 +177,11 @@ impl Consume {
                     suspect.into_iter().collect()
                 }
                 _ = look.tick() => {
-                    if self.is_outdated(view, in_hand.is_empty()).await? {
+                    if self.is_outdated(view).await? {
                         return Ok(());
+                    }
+                    if view.listened_at.elapsed() >= TRUST {
+                        listen(view, consumer, in_hand.is_empty()).await?;
                     }
                     continue;
                 }
@@ -183,7 +190,6 @@ impl Consume {
                     None => return Ok(()),
                 },
             };
-            view.heard.batch();
             if batch.is_empty() {
                 continue;
             }
@@ -197,9 +203,9 @@ impl Consume {
         }
     }
 
-    /// Whether a new session would see it otherwise: other lanes, one that has become safe or is safe
-    /// no longer, or messages that do not come.
-    async fn is_outdated(&self, view: &mut View<'_>, is_free: bool) -> Result<bool, BrokerError> {
+    /// Whether a new session would see it otherwise: other lanes, or one that has become safe or is safe
+    /// no longer.
+    async fn is_outdated(&self, view: &mut View<'_>) -> Result<bool, BrokerError> {
         if self.lanes() != view.lanes || self.executor.hung() >= HUNG_MAX {
             return Ok(true);
         }
@@ -210,14 +216,7 @@ impl Consume {
         }
         let now = self.unsafe_lanes(view.link, view.lanes).await?;
         view.at = Instant::now();
-        if now != view.unsafe_lanes {
-            return Ok(true);
-        }
-        let is_deaf = view.heard.is_deaf(&depths(view).await?, is_free);
-        if is_deaf {
-            tracing::warn!("messages wait, and RabbitMQ brings none: subscribing again");
-        }
-        Ok(is_deaf)
+        Ok(now != view.unsafe_lanes)
     }
 
     /// `first` and what else has arrived; suspects are set apart.
@@ -244,13 +243,26 @@ impl Consume {
     }
 }
 
-/// Ready messages and consumers of the queues that this process has subscribed to.
-async fn depths(view: &View<'_>) -> Result<Vec<(u32, u32)>, BrokerError> {
-    let mut depths = Vec::new();
-    for lane in view.lanes.iter().filter(|lane| !view.unsafe_lanes.contains(lane)) {
-        depths.extend(topology::depth(view.link, &topology::work_queue(lane)).await?);
+/// Subscribes anew to each lane of which this process may hear nothing any more.
+async fn listen(view: &mut View<'_>, consumer: &mut Consumer, is_free: bool) -> Result<(), BrokerError> {
+    let all: Vec<_> = consumer.brought().map(|(lane, brought)| (lane.to_owned(), brought)).collect();
+    let taken = all.iter().map(|(_, brought)| brought.taken).sum();
+    let is_open = is_free || taken > view.taken;
+    for (lane, brought) in all {
+        let depth = topology::depth(view.link, &topology::work_queue(&lane)).await?;
+        let Some((ready, consumers)) = depth else { continue };
+        if !view.heard.is_deaf(&lane, Look { brought, ready, consumers }, is_open) {
+            continue;
+        }
+        if ready > 0 || consumers == 0 {
+            tracing::warn!(lane, ready, consumers, "RabbitMQ brings nothing: subscribing again");
+        } else {
+            tracing::debug!(lane, "quiet for some time: subscribing again");
+        }
+        consumer.renew(view.link, &lane).await?;
     }
-    Ok(depths)
+    (view.taken, view.listened_at) = (taken, Instant::now());
+    Ok(())
 }
 
 fn is_suspect(delivery: &Delivery) -> bool {

@@ -1,6 +1,6 @@
 //! A partner: posts over HTTP with real credentials.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use reqwest::{RequestBuilder, Response};
 use serde_json::Value;
@@ -69,13 +69,22 @@ impl Partner {
 
     /// Waits until the message is in `state`; says what it is instead when it stays so.
     pub async fn until(&self, id: &str, state: &str) {
+        self.within(super::LIMIT, id, state).await;
+    }
+
+    /// As [`Self::until`], where the product's own timers are about a minute.
+    pub async fn until_at_last(&self, id: &str, state: &str) {
+        self.within(super::LIMIT * 3, id, state).await;
+    }
+
+    async fn within(&self, limit: Duration, id: &str, state: &str) {
         let began = Instant::now();
         loop {
             let message = self.message(id).await;
             if message["state"] == state {
                 return;
             }
-            assert!(began.elapsed() < super::LIMIT, "waited for {id} to be {state}, and it is {message}");
+            assert!(began.elapsed() < limit, "waited for {id} to be {state}, and it is {message}");
             tokio::time::sleep(super::PAUSE).await;
         }
     }
