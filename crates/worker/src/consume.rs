@@ -17,7 +17,7 @@ use waybill_process::Readiness;
 
 use crate::config::Worker;
 use crate::executor::Executor;
-use crate::heard::{Heard, Look};
+use crate::heard::Heard;
 
 /// Attempts after which a message is processed by itself.
 const SUSPECT_AFTER: u32 = 2;
@@ -251,7 +251,7 @@ async fn listen(view: &mut View<'_>, consumer: &mut Consumer, is_free: bool) -> 
     for (lane, brought) in all {
         let depth = topology::depth(view.link, &topology::work_queue(&lane)).await?;
         let Some((ready, consumers)) = depth else { continue };
-        if !view.heard.is_deaf(&lane, Look { brought, ready, consumers }, is_open) {
+        if !view.heard.is_deaf(&lane, brought, consumers, is_open) {
             continue;
         }
         if ready > 0 || consumers == 0 {

@@ -17,6 +17,8 @@ use crate::stage::{Stage, create_vhost};
 pub(super) enum Broker {
     /// The work queue is deleted, with what it holds.
     QueueDeleted,
+    /// The work queue is deleted, and declared again before those who subscribe to it have seen it.
+    QueueReplaced,
     /// The work queue is emptied by somebody's hand.
     QueuePurged,
     /// The work queue takes no more.
@@ -49,6 +51,12 @@ impl Broker {
             Self::QueueDeleted => {
                 without_workers(stage).await?;
                 delete(stage, "queues", QUEUE).await
+            }
+            Self::QueueReplaced => {
+                signal_workers(stage, "STOP")?;
+                envelopes_wait(stage).await?;
+                replace(stage).await?;
+                signal_workers(stage, "CONT")
             }
             Self::QueuePurged => {
                 without_workers(stage).await?;
@@ -108,7 +116,9 @@ impl Broker {
 
     pub(super) async fn bitten(self, stage: &Stage) -> Result<String> {
         match self {
-            Self::QueuePurged => Ok(format!("{} envelopes were gone at once", stage.count(WAITING).await?)),
+            Self::QueuePurged | Self::QueueReplaced => {
+                Ok(format!("{} envelopes were gone at once", stage.count(WAITING).await?))
+            }
             Self::DeadQueueDeleted => Ok("RabbitMQ took no dead letter any more".into()),
             Self::Disconnected => Ok("connections were closed again and again, for 6 s".into()),
             _ => piled_up(stage).await,
@@ -144,8 +154,25 @@ impl Broker {
 /// something to lose.
 async fn without_workers(stage: &mut Stage) -> Result<()> {
     stop_workers(stage).await?;
+    envelopes_wait(stage).await
+}
+
+async fn envelopes_wait(stage: &Stage) -> Result<()> {
     until("envelopes to wait in the queue", Patience::BITE, async || Ok(stage.count(WAITING).await? >= 50))
         .await
+}
+
+fn signal_workers(stage: &Stage, name: &str) -> Result<()> {
+    stage.fleet.of(Role::Worker).into_iter().try_for_each(|at| stage.fleet.members[at].signal(name))
+}
+
+/// Deletes the work queue, with what it holds, and declares it again at once.
+async fn replace(stage: &Stage) -> Result<()> {
+    let queue = stage.services.api(Method::GET, &stage.in_vhost("queues", QUEUE), None).await?;
+    delete(stage, "queues", QUEUE).await?;
+    put(stage, "queues", QUEUE, json!({"durable": true, "arguments": queue["arguments"]})).await?;
+    let path = stage.in_vhost("bindings", &format!("e/waybill.in/q/{QUEUE}"));
+    stage.services.api(Method::POST, &path, Some(json!({"routing_key": "default"}))).await.map(drop)
 }
 
 async fn stop_workers(stage: &mut Stage) -> Result<()> {

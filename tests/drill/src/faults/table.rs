@@ -84,6 +84,7 @@ pub const FAULTS: &[Fault] = &[
     fault("rabbitmq.memory_alarm", "RabbitMQ blocks publishers: memory", Subject::Broker, service(&["rabbitmq", "alarm"], &["rabbitmq", "calm"], Shows::Backlog, 3000)),
     fault("rabbitmq.disk_alarm", "RabbitMQ blocks publishers: disk", Subject::Broker, service(&["rabbitmq", "disk-alarm"], &["rabbitmq", "disk-calm"], Shows::Backlog, 3000)),
     fault("rabbitmq.queue_deleted", "the work queue deleted, with what it holds", Subject::Broker, broker(Broker::QueueDeleted)),
+    fault("rabbitmq.queue_replaced", "the work queue deleted, and declared again before its subscribers see it", Subject::Broker, broker(Broker::QueueReplaced)),
     fault("rabbitmq.queue_purged", "the work queue purged", Subject::Broker, broker(Broker::QueuePurged)).quick(),
     fault("rabbitmq.queue_full", "the work queue takes no more", Subject::Broker, broker(Broker::QueueFull)),
     fault("rabbitmq.dead_queue_deleted", "the queue for dead letters deleted", Subject::Broker, broker(Broker::DeadQueueDeleted)),
