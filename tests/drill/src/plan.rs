@@ -93,6 +93,19 @@ mod tests {
     }
 
     #[test]
+    fn what_needs_workers_meets_nothing_that_takes_them_away() {
+        let of = |name| named(name).unwrap()[0];
+        for needs in ["worker.scaled", "worker.frozen", "worker.clock_ahead", "fleet.killed", "fleet.rolled"]
+        {
+            assert!(!of("rabbitmq.vhost_deleted").goes_with(of(needs)), "{needs}");
+            assert!(!of(needs).goes_with(of("rabbitmq.queue_purged")), "{needs}");
+            assert!(of(needs).goes_with(of("rabbitmq.unbound")), "{needs}");
+        }
+        assert!(of("rabbitmq.queue_deleted").goes_with(of("worker.after_commit.stop")));
+        assert!(of("fleet.rolled").order() < of("rabbitmq.killed").order());
+    }
+
+    #[test]
     fn a_pair_is_found_by_its_names() {
         assert_eq!(named("postgres.killed+rabbitmq.killed").map(|pair| pair.len()).ok(), Some(2));
         assert!(named("postgres.happy").is_err());

@@ -46,6 +46,24 @@ const QUEUE: &str = "waybill.work.default";
 const WAITING: &str = "select count(*) from progress where state = 'published'";
 
 impl Broker {
+    /// Whether no worker is left while it lasts.
+    pub(super) const fn takes_workers(self) -> bool {
+        match self {
+            Self::QueueDeleted
+            | Self::QueuePurged
+            | Self::QueueFull
+            | Self::VhostDeleted
+            | Self::KilledFull
+            | Self::Wiped => true,
+            Self::QueueReplaced
+            | Self::DeadQueueDeleted
+            | Self::ExchangeDeleted
+            | Self::Unbound
+            | Self::Forbidden
+            | Self::Disconnected => false,
+        }
+    }
+
     pub(super) async fn inject(self, stage: &mut Stage) -> Result<()> {
         match self {
             Self::QueueDeleted => {

@@ -41,6 +41,11 @@ const STOP: Duration = Duration::from_secs(40);
 const TRIES: usize = 8;
 
 impl Fleet {
+    /// Whether it ends processes in good order, or waits until new ones are ready.
+    pub(super) const fn starts_anew(self) -> bool {
+        matches!(self, Self::Rolled | Self::Hurried(_) | Self::Scaled | Self::Skewed(..))
+    }
+
     pub(super) async fn inject(self, stage: &mut Stage) -> Result<()> {
         match self {
             Self::Killed(role) => {

@@ -85,23 +85,32 @@ pub struct Force {
 
 impl Fault {
     /// Whether the two can be injected together: they break different things. What goes through all
-    /// processes waits for each, so it does not go with what ends one of them; and dead letters are made by
-    /// one fault at a time.
+    /// processes waits for each, so it does not go with what ends one of them; dead letters are made by one
+    /// fault at a time; and what takes the workers away leaves nothing that could happen to them.
     pub fn goes_with(&self, other: &Self) -> bool {
         let fleet = [self, other].iter().any(|fault| matches!(fault.act, Act::Fleet(_)));
         let outside = [self, other]
             .iter()
             .any(|fault| matches!(fault.subject, Subject::Partner | Subject::Ledger | Subject::Broker));
         let letters = [self, other].iter().all(|fault| matches!(fault.act, Act::Plans(_)));
-        self.subject != other.subject && (!fleet || outside) && !letters
+        let gone = self.takes_workers_from(other) || other.takes_workers_from(self);
+        self.subject != other.subject && (!fleet || outside) && !letters && !gone
     }
 
-    /// Its place in a pair: what needs messages to flow, or a letter to be put into RabbitMQ, comes first,
-    /// and what is injected by way of RabbitMQ and PostgreSQL before what makes them hard to reach.
+    fn takes_workers_from(&self, other: &Self) -> bool {
+        let takes = matches!(&self.act, Act::Broker(broker) if broker.takes_workers());
+        let needs =
+            matches!(other.act, Act::Fleet(_)) && matches!(other.subject, Subject::Worker | Subject::Fleet);
+        takes && needs
+    }
+
+    /// Its place in a pair: what needs messages to flow, processes to become ready, or a letter to be put
+    /// into RabbitMQ, comes first, and what is injected by way of RabbitMQ and PostgreSQL before what makes them hard to reach.
     pub const fn order(&self) -> u8 {
         match (&self.act, self.subject) {
             (Act::Plans(_), _) => 0,
             (Act::Point(points::Point { lure: points::Lure::DeadLetter, .. }), _) => 1,
+            (Act::Fleet(fleet), _) if fleet.starts_anew() => 1,
             (_, Subject::Broker | Subject::Letters) => 2,
             (_, Subject::Worker | Subject::Serve | Subject::Ingest | Subject::Fleet) => 3,
             (_, Subject::Partner) => 4,
