@@ -1,11 +1,14 @@
 //! Every page, as it is seen by day, at night and on a telephone; and without a script.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use waybill_console::Role;
 
 use super::page::{self, Device};
 use super::{Chromium, Scene};
 use crate::support::{World, until};
+
+/// Looks at a page with a script and without, of which one must show the same.
+const LOOKS: usize = 8;
 
 /// A plan of the unknown kind, made and not started; its page.
 pub(super) async fn plan(scene: &Scene) -> String {
@@ -60,6 +63,11 @@ async fn words(browser: &Chromium) -> Vec<String> {
     words.map(str::to_owned).collect()
 }
 
+/// Whether the page does without what only a script can do.
+async fn help_is_hidden(browser: &Chromium) -> Value {
+    browser.run("return document.getElementById('help-button').hidden", json!([])).await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_page_can_be_read_without_a_script() {
     World::run(async |mut world| {
@@ -71,18 +79,21 @@ async fn every_page_can_be_read_without_a_script() {
             browser.devtools("Emulation.setScriptExecutionDisabled", json!({ "value": is_off })).await;
         };
         for (_, path) in page::all(&scene, &plan).iter().filter(|(name, _)| name != "overview") {
-            scene.go(path).await;
-            assert!(
-                browser.run("return !document.getElementById('help-button').hidden", json!([])).await
-                    == json!(true)
-            );
-            let with = words(browser).await;
-            script(true).await;
-            scene.go(path).await;
-            let hidden = browser.run("return document.getElementById('help-button').hidden", json!([])).await;
-            assert_eq!(hidden, json!(true), "{path}: no script has run");
-            assert_eq!(words(browser).await, with, "{path}");
-            script(false).await;
+            // what a page tells may change between two looks, but not at each of them
+            for look in 1..=LOOKS {
+                scene.go(path).await;
+                assert_eq!(help_is_hidden(browser).await, json!(false), "{path}: the script has run");
+                let with = words(browser).await;
+                script(true).await;
+                scene.go(path).await;
+                assert_eq!(help_is_hidden(browser).await, json!(true), "{path}: no script has run");
+                let without = words(browser).await;
+                script(false).await;
+                if without == with {
+                    break;
+                }
+                assert!(look < LOOKS, "{path}\nwith a script: {with:?}\nwithout: {without:?}");
+            }
         }
         script(true).await;
         scene.go("/dead").await;
