@@ -1,8 +1,9 @@
 //! Connections to RabbitMQ: one per role, made anew after every fault.
 //!
 //! lapin's own recovery is off: with it, a publish hung for a minute after a broker was killed.
-//! Whoever uses a [`Link`] drops it on any error and asks for another one. While the broker blocks
-//! publishers (a memory or disk alarm) lapin writes nothing at all on the connection, hence the
+//! Whoever uses a [`Link`] drops it on any error and asks for another one; whoever consumes closes it,
+//! for lapin keeps a connection open for as long as it knows of a consumer on it. While the broker
+//! blocks publishers (a memory or disk alarm) lapin writes nothing at all on the connection, hence the
 //! rule of one connection per role, and the flag [`Link::is_blocked`].
 
 use std::sync::Arc;

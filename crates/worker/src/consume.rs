@@ -92,14 +92,26 @@ impl Consume {
     /// One connection's life. Ends well when told to stop or when the lanes have changed.
     async fn session(&self, lanes: &[String], stop: &CancellationToken) -> Result<(), BrokerError> {
         let link = self.broker.connect("waybill worker").await?;
-        let unsafe_lanes = self.unsafe_lanes(&link, lanes).await?;
+        let ended = self.session_over(&link, lanes, stop).await;
+        // however it ended: a subscription that was given up before it began would go on, unheard
+        link.close().await;
+        ended
+    }
+
+    async fn session_over(
+        &self,
+        link: &Link,
+        lanes: &[String],
+        stop: &CancellationToken,
+    ) -> Result<(), BrokerError> {
+        let unsafe_lanes = self.unsafe_lanes(link, lanes).await?;
         let safe: Vec<String> = lanes.iter().filter(|lane| !unsafe_lanes.contains(lane)).cloned().collect();
-        let mut consumer = Consumer::start(&link, &safe, self.config.prefetch).await?;
+        let mut consumer = Consumer::start(link, &safe, self.config.prefetch).await?;
         self.readiness.has("broker");
         tracing::info!(lanes = ?safe, unsafe_lanes = ?unsafe_lanes, "consuming");
         let in_hand = TaskTracker::new();
         let (at, heard) = (Instant::now(), Heard::default());
-        let mut view = View { lanes, unsafe_lanes, link: &link, at, heard, listened_at: at, taken: 0 };
+        let mut view = View { lanes, unsafe_lanes, link, at, heard, listened_at: at, taken: 0 };
         let ended = if safe.is_empty() {
             self.wait_for_a_safe_lane(&mut view, stop).await
         } else {
@@ -109,7 +121,6 @@ impl Consume {
         consumer.cancel().await;
         in_hand.close();
         in_hand.wait().await;
-        link.close().await;
         ended
     }
 
