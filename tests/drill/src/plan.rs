@@ -103,6 +103,7 @@ mod tests {
         }
         assert!(of("rabbitmq.queue_deleted").goes_with(of("worker.after_commit.stop")));
         assert!(of("fleet.rolled").order() < of("rabbitmq.killed").order());
+        assert!(of("clients.silent").order() < of("ingest.starved").order());
     }
 
     #[test]

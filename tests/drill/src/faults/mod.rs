@@ -104,12 +104,13 @@ impl Fault {
         takes && needs
     }
 
-    /// Its place in a pair: what needs messages to flow, processes to become ready, or a letter to be put
-    /// into RabbitMQ, comes first, and what is injected by way of RabbitMQ and PostgreSQL before what makes them hard to reach.
+    /// Its place in a pair: what needs messages to flow, processes to become ready or to take a thousand
+    /// connections, or a letter to be put into RabbitMQ, comes first, and what is injected by way of
+    /// RabbitMQ and PostgreSQL before what makes them hard to reach.
     pub const fn order(&self) -> u8 {
         match (&self.act, self.subject) {
             (Act::Plans(_), _) => 0,
-            (Act::Point(points::Point { lure: points::Lure::DeadLetter, .. }), _) => 1,
+            (Act::Client(_) | Act::Point(points::Point { lure: points::Lure::DeadLetter, .. }), _) => 1,
             (Act::Fleet(fleet), _) if fleet.starts_anew() => 1,
             (_, Subject::Broker | Subject::Letters) => 2,
             (_, Subject::Worker | Subject::Serve | Subject::Ingest | Subject::Fleet) => 3,
