@@ -58,7 +58,7 @@ async fn a_subscription_that_began_too_late_holds_nothing() {
     World::run(async |mut world| {
         let (proxy, through) = Proxy::before(&world, Mischief::HeldBack(CONSUME_OK)).await;
         world.worker(&[("WAYBILL_AMQP_URL", &through)]).await;
-        assert!(proxy.has_struck(), "the worker is ready by another subscription than its first");
+        assert!(proxy.has_struck(), "no answer was held back: the worker heard of its first subscription");
         let url = world.ingest(&[]).await;
         let tis = world.partner("tis", &url);
         // several, for RabbitMQ would hand every other one to the subscription that nobody hears

@@ -26,40 +26,20 @@ pub(super) enum Mischief {
 
 /// The proxy.
 pub(super) struct Proxy {
-    /// Its port.
-    pub(super) port: u16,
     struck: Arc<AtomicBool>,
 }
 
 impl Proxy {
-    /// Starts it in front of `target`.
-    pub(super) async fn start(target: String, mischief: Mischief) -> Self {
-        let struck = Arc::new(AtomicBool::new(false));
+    /// Starts one between RabbitMQ and a worker of `world`; the URL by which the worker comes to it.
+    pub(super) async fn before(world: &World, mischief: Mischief) -> (Self, String) {
+        let url = world.services.amqp_url.trim_end_matches('/');
+        let (credentials, target) = url.rsplit_once('@').expect("a URL with credentials");
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let hit = Arc::clone(&struck);
-        tokio::spawn(async move {
-            let connections = watch::Sender::new(0_usize);
-            while let Ok((client, _)) = listener.accept().await {
-                connections.send_modify(|count| *count += 1);
-                let way = Way { mischief, hit: Arc::clone(&hit), connections: connections.subscribe() };
-                let (client_in, client_out) = client.into_split();
-                let (server_in, server_out) = TcpStream::connect(&target).await.unwrap().into_split();
-                tokio::spawn(copy(client_in, server_out));
-                tokio::spawn(way.back(server_in, client_out));
-            }
-        });
-        Self { port, struck }
-    }
-
-    /// One between RabbitMQ and a worker of `world`; and the URL by which the worker comes to it.
-    pub(super) async fn before(world: &World, mischief: Mischief) -> (Self, String) {
-        let url = world.services.amqp_url.clone();
-        let (credentials, target) =
-            url.trim_end_matches('/').rsplit_once('@').expect("a URL with credentials");
-        let proxy = Self::start(target.to_owned(), mischief).await;
-        let through = format!("{credentials}@127.0.0.1:{}/{}", proxy.port, world.name);
-        (proxy, through)
+        let through = format!("{credentials}@127.0.0.1:{port}/{}", world.name);
+        let struck = Arc::new(AtomicBool::new(false));
+        tokio::spawn(serve(listener, target.to_owned(), mischief, Arc::clone(&struck)));
+        (Self { struck }, through)
     }
 
     /// Whether it has interfered.
@@ -68,14 +48,22 @@ impl Proxy {
     }
 }
 
-async fn copy(mut from: OwnedReadHalf, mut to: OwnedWriteHalf) {
-    let _ = tokio::io::copy(&mut from, &mut to).await;
+async fn serve(listener: TcpListener, target: String, mischief: Mischief, struck: Arc<AtomicBool>) {
+    let connections = watch::Sender::new(0_usize);
+    while let Ok((client, _)) = listener.accept().await {
+        connections.send_modify(|count| *count += 1);
+        let way = Way { mischief, struck: Arc::clone(&struck), connections: connections.subscribe() };
+        let (mut client_in, client_out) = client.into_split();
+        let (server_in, mut server_out) = TcpStream::connect(&target).await.unwrap().into_split();
+        tokio::spawn(async move { tokio::io::copy(&mut client_in, &mut server_out).await });
+        tokio::spawn(way.back(server_in, client_out));
+    }
 }
 
 /// The way back from RabbitMQ, of one connection.
 struct Way {
     mischief: Mischief,
-    hit: Arc<AtomicBool>,
+    struck: Arc<AtomicBool>,
     connections: watch::Receiver<usize>,
 }
 
@@ -91,11 +79,11 @@ impl Way {
             let is = |method: [u8; 4]| frame[0] == METHOD && frame[HEAD..].starts_with(&method);
             match self.mischief {
                 Mischief::TakenOut(method) if is(method) => {
-                    self.hit.store(true, Ordering::Relaxed);
+                    self.struck.store(true, Ordering::Relaxed);
                     continue;
                 }
                 Mischief::HeldBack(method) if first && is(method) => {
-                    self.hit.store(true, Ordering::Relaxed);
+                    self.struck.store(true, Ordering::Relaxed);
                     let _ = self.connections.wait_for(|count| *count > 1).await;
                 }
                 _ => {}
